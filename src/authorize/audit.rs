@@ -1,0 +1,43 @@
+//! The audit line: one for each decision, whatever the log level.
+
+use std::time::Instant;
+
+use super::Refusal;
+use super::permit::Grounds;
+use crate::ask::{Ask, Context};
+use crate::authenticate::Caller;
+
+/// The target of audit lines, which no log level silences.
+pub(crate) const TARGET: &str = "roomkey::audit";
+
+pub(super) fn decision(
+    caller: &Caller,
+    ask: &Ask,
+    context: &Context,
+    decision: Result<&Grounds, &Refusal>,
+    since: Instant,
+) {
+    let (outcome, role, authorizer, rule, reason) = match decision {
+        Ok(grounds) => ("allow", grounds.role.name(), &*grounds.authorizer, &*grounds.allowance.rule, ""),
+        Err(Refusal::Denied { authorizer, rule, reason }) => {
+            ("deny", "", authorizer.as_deref().unwrap_or_default(), &**rule, reason.as_deref().unwrap_or_default())
+        }
+        Err(Refusal::Unavailable { authorizer, why }) => ("error", "", &**authorizer, "", &**why),
+    };
+    tracing::info!(
+        target: TARGET,
+        event = "decision",
+        outcome,
+        subject = caller.subject(),
+        via = caller.via(),
+        provider = ask.action.provider().as_str(),
+        action = ask.action.as_str(),
+        room = ask.resource.room().map_or("", |room| room.as_str()),
+        role,
+        authorizer,
+        rule,
+        reason,
+        duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        request_id = context.request_id,
+    );
+}

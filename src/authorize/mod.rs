@@ -1,0 +1,118 @@
+//! May they: from a [`Caller`] and an [`Ask`](crate::ask::Ask) to a [`Permit`].
+//!
+//! Authorizers are asked in their order; the first that allows or denies
+//! decides. Nobody allowed is a denial; an authorizer that cannot tell ends the
+//! search, undecided. Only the [`Engine`] makes permits, and without a permit
+//! there is no token.
+
+mod audit;
+mod credential;
+mod engine;
+mod permit;
+mod rules;
+mod settings;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub(crate) use audit::TARGET as AUDIT_TARGET;
+pub(crate) use credential::Credential;
+pub use credential::Sealed;
+pub use engine::{Engine, Refusal};
+pub use permit::Permit;
+pub(crate) use rules::{Effect, LiveblocksRoom, Rule, Where};
+pub(crate) use settings::Settings;
+
+use crate::ask::{Ask, Context};
+use crate::authenticate::Caller;
+
+/// A source of decisions.
+#[async_trait]
+pub trait Authorizer: fmt::Debug + Send + Sync {
+    /// A short, stable name for logs, such as `rules`.
+    fn name(&self) -> &str;
+
+    /// Decides on one request.
+    ///
+    /// It may be dropped at any await.
+    ///
+    /// # Errors
+    ///
+    /// No decision could be reached. That is no denial: the client may try
+    /// again.
+    async fn decide(&self, caller: &Caller, ask: &Ask, context: &Context) -> Result<Verdict, Unavailable>;
+}
+
+/// What an authorizer says.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It has nothing to say; the next one may.
+    Pass,
+    /// Let them in.
+    Allow(Allowance),
+    /// Keep them out, whatever the next ones would say.
+    Deny(Denial),
+}
+
+/// How to let someone in.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    /// The role's name. One that does not exist makes the authorizer
+    /// unavailable.
+    pub role: Arc<str>,
+    /// Which rule it was, for the audit line.
+    pub rule: Arc<str>,
+    /// What goes over the role.
+    pub overrides: Overrides,
+    /// Further Liveblocks rooms that the token opens, in this order.
+    pub(crate) liveblocks_rooms: Arc<[LiveblocksRoom]>,
+}
+
+impl Allowance {
+    /// A role and nothing over it.
+    #[must_use]
+    pub fn role(role: impl Into<Arc<str>>, rule: impl Into<Arc<str>>) -> Self {
+        Self { role: role.into(), rule: rule.into(), overrides: Overrides::default(), liveblocks_rooms: Arc::default() }
+    }
+}
+
+/// What a decision lays over its role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// The participant's display name, instead of the claim.
+    pub name: Option<String>,
+    /// How long the token is valid: 2 minutes to 24 hours.
+    pub ttl: Option<Duration>,
+}
+
+/// How to keep someone out.
+#[derive(Clone, Debug, Default)]
+pub struct Denial {
+    /// Which rule it was, for the audit line.
+    pub rule: Arc<str>,
+    /// What the client may know, at most 200 characters.
+    pub reason: Option<String>,
+}
+
+/// An authorizer could not tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// A check after the decision that can only take it back: a revocation, a room
+/// that is full.
+#[async_trait]
+pub trait Veto: fmt::Debug + Send + Sync {
+    /// A short, stable name for logs.
+    fn name(&self) -> &str;
+
+    /// Nothing, or why not after all.
+    ///
+    /// # Errors
+    ///
+    /// It could not tell; the request stays undecided.
+    async fn object(&self, caller: &Caller, ask: &Ask) -> Result<Option<Denial>, Unavailable>;
+}

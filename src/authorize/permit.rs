@@ -1,0 +1,61 @@
+//! The proof that a request was decided on.
+
+use std::sync::Arc;
+
+use super::{Allowance, LiveblocksRoom, Overrides};
+use crate::ask::Ask;
+use crate::authenticate::Caller;
+use crate::role::Role;
+
+/// Who may do what, and as what. Only the engine makes one.
+#[derive(Debug)]
+pub struct Permit {
+    pub(super) caller: Caller,
+    pub(super) ask: Ask,
+    pub(super) grounds: Grounds,
+}
+
+/// As what someone may, and who said so.
+#[derive(Debug)]
+pub(super) struct Grounds {
+    pub(super) role: Arc<Role>,
+    pub(super) authorizer: String,
+    pub(super) allowance: Allowance,
+}
+
+impl Permit {
+    /// Who.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What was asked for, and is permitted.
+    #[must_use]
+    pub const fn ask(&self) -> &Ask {
+        &self.ask
+    }
+
+    /// As what; it serves the provider of the ask's action.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.grounds.role
+    }
+
+    /// What goes over the role.
+    #[must_use]
+    pub const fn overrides(&self) -> &Overrides {
+        &self.grounds.allowance.overrides
+    }
+
+    /// Further Liveblocks rooms that the token opens.
+    pub(crate) fn liveblocks_rooms(&self) -> &[LiveblocksRoom] {
+        &self.grounds.allowance.liveblocks_rooms
+    }
+
+    /// The rule that allowed it.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        &self.grounds.allowance.rule
+    }
+}

@@ -1,0 +1,110 @@
+//! Rules: a table of who may enter which rooms as what.
+//!
+//! The first rule that matches decides; nothing matched passes. A rule without
+//! `role` and without `deny` does not exist.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{Allowance, Authorizer, Denial, Unavailable, Verdict};
+use crate::ask::{Ask, Context, Provider, Resource};
+use crate::authenticate::Caller;
+use crate::claims::{ClaimTests, Claims};
+use crate::liveblocks::Permissions;
+use crate::pattern::Pattern;
+use crate::template::Template;
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    /// Its name, or its place in the configuration.
+    pub(crate) id: Arc<str>,
+    pub(crate) place: Where,
+    pub(crate) claims: ClaimTests,
+    /// Empty: any.
+    pub(crate) email_domains: Vec<String>,
+    pub(crate) provider: Option<Provider>,
+    pub(crate) effect: Effect,
+}
+
+/// What a rule speaks of.
+#[derive(Clone, Debug)]
+pub(crate) enum Where {
+    Room(Pattern),
+    /// Calls that concern no room.
+    NoRoom,
+}
+
+/// What a rule does.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    Deny,
+    Allow { role: Arc<str>, liveblocks_rooms: Arc<[LiveblocksRoom]> },
+}
+
+/// A further Liveblocks room, or a pattern of Liveblocks' own.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveblocksRoom {
+    pub(crate) room: Template,
+    /// Instead of the role's.
+    pub(crate) permissions: Option<Permissions>,
+}
+
+impl Rule {
+    fn matches(&self, caller: &Caller, ask: &Ask) -> bool {
+        let claims = caller.claims();
+        self.provider.is_none_or(|provider| provider == ask.action.provider())
+            && match (&self.place, &ask.resource) {
+                (Where::Room(pattern), Resource::Room(room)) => pattern.matches(room.as_str(), claims),
+                (Where::NoRoom, Resource::Personal) => true,
+                (Where::Room(_), Resource::Personal | Resource::UnnamedRoom)
+                | (Where::NoRoom, Resource::Room(_) | Resource::UnnamedRoom) => false,
+            }
+            && self.claims.hold(|name| claims.get(name))
+            && (self.email_domains.is_empty() || has_email_at(claims, &self.email_domains))
+    }
+}
+
+/// Whether the caller has a verified address at one of the domains: exactly one
+/// `@`, nothing unprintable, and `email_verified` true.
+fn has_email_at(claims: &Claims, domains: &[String]) -> bool {
+    let verified = claims.get("email_verified") == Some(&Value::Bool(true));
+    let email = claims.get("email").and_then(Value::as_str).unwrap_or_default();
+    let plain = !email.chars().any(|c| c.is_control() || c.is_whitespace());
+    let at_domain = email.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && domains.iter().any(|known| known.eq_ignore_ascii_case(domain))
+    });
+    verified && plain && at_domain
+}
+
+/// Decides by rules.
+#[derive(Debug)]
+pub(crate) struct Rules(Vec<Rule>);
+
+impl Rules {
+    pub(crate) const KIND: &str = "rules";
+
+    pub(crate) const fn new(rules: Vec<Rule>) -> Self {
+        Self(rules)
+    }
+}
+
+#[async_trait]
+impl Authorizer for Rules {
+    fn name(&self) -> &str {
+        Self::KIND
+    }
+
+    async fn decide(&self, caller: &Caller, ask: &Ask, _: &Context) -> Result<Verdict, Unavailable> {
+        let Some(rule) = self.0.iter().find(|rule| rule.matches(caller, ask)) else { return Ok(Verdict::Pass) };
+        Ok(match &rule.effect {
+            Effect::Deny => Verdict::Deny(Denial { rule: rule.id.clone(), reason: None }),
+            Effect::Allow { role, liveblocks_rooms } => Verdict::Allow(Allowance {
+                liveblocks_rooms: liveblocks_rooms.clone(),
+                ..Allowance::role(role.clone(), rule.id.clone())
+            }),
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! What the operator chooses among, and the one place that builds it.
+
+use super::Authorizer;
+use super::credential::Credential;
+use super::rules::{Rule, Rules};
+
+/// One `[[authorize]]`.
+#[derive(Clone, Debug)]
+pub(crate) enum Settings {
+    Rules(Vec<Rule>),
+    Credential,
+}
+
+impl Settings {
+    pub(crate) fn build(&self) -> Box<dyn Authorizer> {
+        match self {
+            Self::Rules(rules) => Box::new(Rules::new(rules.clone())),
+            Self::Credential => Box::new(Credential),
+        }
+    }
+}

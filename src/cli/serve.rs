@@ -1,0 +1,58 @@
+//! `roomkey serve`.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::{Failure, Files, block_on};
+use crate::config::{Config, Purpose};
+use crate::serve::{Ended, signals};
+use crate::service::Roomkey;
+use crate::telemetry;
+
+pub(super) fn run(files: &Files) -> Result<(), Failure> {
+    let config = files.load(Purpose::Serve)?;
+    telemetry::init(config.log);
+    block_on(async {
+        for warning in config.warnings() {
+            tracing::warn!(key = warning.key, source = warning.source, "{}", warning.message);
+        }
+        if config.livekit.is_none() {
+            tracing::warn!("POST /livekit/token is off: livekit has no keys");
+        }
+        let public = bind("server.listen", config.server.listen).await?;
+        let admin = match config.admin {
+            Some(address) => Some(bind("admin.listen", address).await?),
+            None => None,
+        };
+        until_stopped(config, public, admin).await
+    })
+}
+
+/// Serves on these listeners until a signal ends it.
+pub(super) async fn until_stopped(
+    config: Config,
+    public: TcpListener,
+    admin: Option<TcpListener>,
+) -> Result<(), Failure> {
+    let signals = signals().map_err(|error| Failure::Because(format!("cannot listen for signals: {error}")))?;
+    let address =
+        |listener: &TcpListener| listener.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
+    tracing::info!(
+        address = address(&public),
+        admin = admin.as_ref().map(address),
+        version = env!("CARGO_PKG_VERSION"),
+        "Listening"
+    );
+    match Roomkey::builder(config).build().serve(public, admin, signals).await {
+        Ended::Drained => Ok(()),
+        Ended::Cut => Err(Failure::Told),
+    }
+}
+
+/// Listens, or says which setting asked for what cannot be had.
+pub(super) async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Because(format!("{setting}: cannot listen on {address}: {error}; choose another address or port"))
+    })
+}

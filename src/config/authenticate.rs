@@ -1,0 +1,270 @@
+//! `[[authenticate]]`.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use super::layer::{Layer, folder_of};
+use super::secrets;
+use super::section::{Section, nearest_of, read_text};
+use crate::authenticate::{ApiKey, BadKey, JwtKey, JwtSettings, Scope, Settings};
+use crate::claims::{ClaimNames, ClaimTests};
+use crate::role::Roles;
+use crate::template::Template;
+
+/// Kinds that a later version will have.
+const LATER: [&str; 3] = ["header", "callback", "invite"];
+
+pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles) -> Vec<Settings> {
+    let mut read = Vec::new();
+    let mut sections = sections.unwrap_or_default().into_iter().peekable();
+    while let Some(mut section) = sections.next() {
+        let Some(kind) = section.text("kind") else {
+            if !section.has("kind") {
+                section.fail("kind", "is missing; one of jwt, api_key, guest");
+            }
+            continue;
+        };
+        let settings = match kind.as_str() {
+            "jwt" => jwt(&mut section).map(Box::new).map(Settings::Jwt),
+            "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),
+            "guest" => {
+                if sections.peek().is_some() {
+                    section.fail("kind", "\"guest\" must stand last: what follows it is never asked");
+                }
+                guest(&mut section)
+            }
+            later if LATER.contains(&later) => {
+                section.fail("kind", format!("{later:?} is not there yet in this version of Roomkey; take it out"));
+                continue;
+            }
+            other => {
+                let near = nearest_of(other, ["jwt", "api_key", "guest"].into_iter());
+                section.fail("kind", format!("{other:?} is none of jwt, api_key, guest{near}"));
+                continue;
+            }
+        };
+        section.finish();
+        read.extend(settings);
+    }
+    read
+}
+
+fn jwt(section: &mut Section<'_>) -> Option<JwtSettings> {
+    let issuer = section.text("issuer");
+    if issuer.as_deref() == Some("") {
+        section.fail("issuer", "is empty; leave it out to take any");
+    }
+    let audience = section.text_or_texts("audience").unwrap_or_default();
+    if section.has("audience") && (audience.is_empty() || audience.iter().any(String::is_empty)) {
+        section.fail("audience", "is empty; name the audience that your tokens carry in `aud`");
+    }
+    let leeway = section.duration("leeway", Duration::ZERO..=Duration::from_secs(300));
+    let cookie = section.text("cookie");
+    if cookie.as_deref().is_some_and(|name| name.is_empty() || !name.bytes().all(is_cookie_name_byte)) {
+        section.fail("cookie", "is no cookie's name");
+    }
+    let require = section.json("require").and_then(|value| tests(section, "require", value)).unwrap_or_default();
+    let names = claim_names(section);
+    section.later(&["jwks_url", "insecure_http"]);
+    let shared = !audience.is_empty() || !require.is_empty();
+    let key = key(section, shared)?;
+    Some(JwtSettings {
+        issuer,
+        audience,
+        key,
+        leeway: i64::try_from(leeway.unwrap_or(Duration::from_secs(60)).as_secs()).ok()?,
+        cookie,
+        require,
+        names,
+    })
+}
+
+/// RFC 6265 section 4.1.1: a token of RFC 9110 section 5.6.2.
+const fn is_cookie_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+fn key(section: &mut Section<'_>, shared: bool) -> Option<JwtKey> {
+    let algorithms = section.texts("algorithms");
+    let secret = section.secret("secret");
+    let public = section.twin("public_key");
+    let wrong_algorithms = |section: &Section<'_>, why: String| section.fail("algorithms", why);
+    match (secret, public) {
+        (Some(secret), Some(public)) => {
+            section.problems().add(
+                public.key,
+                public.place,
+                format!("stands beside `{}`; keep one of them", secret.key),
+            );
+            None
+        }
+        (Some(secret), None) => {
+            let text = secret.value.expose_secret();
+            if let Some(why) = secrets::weak(text) {
+                section.problems().add(secret.key, secret.place, why);
+                return None;
+            }
+            JwtKey::from_secret(text.as_bytes(), algorithms.as_deref())
+                .map_err(|why| wrong_algorithms(section, why))
+                .ok()
+        }
+        (None, Some(public)) => {
+            if !shared {
+                section.problems().add(
+                    &*public.key,
+                    &*public.place,
+                    "is a key that other applications share, so their tokens would do too; add `audience` or `require`",
+                );
+            }
+            match JwtKey::from_public_pem(&public.value, algorithms.as_deref()) {
+                Ok(key) => Some(key),
+                Err(BadKey::Key(why)) => {
+                    section.problems().add(public.key, public.place, why);
+                    None
+                }
+                Err(BadKey::Algorithms(why)) => {
+                    wrong_algorithms(section, why);
+                    None
+                }
+            }
+        }
+        (None, None) => {
+            let given =
+                ["secret", "secret_file", "secret_env", "public_key", "public_key_file", "public_key_env", "jwks_url"];
+            if !given.iter().any(|key| section.has(key)) {
+                section.fail("secret", "is missing; give `secret` (HS256) or `public_key_file` (a PEM file), or a twin of them; discovery from `issuer` is not there yet in this version of Roomkey");
+            }
+            None
+        }
+    }
+}
+
+/// The names that rules use: `id` and `name` at least.
+fn claim_names(section: &mut Section<'_>) -> ClaimNames {
+    let mut names = section.texts_by_name("claims").unwrap_or_default();
+    for (name, selector) in &names {
+        if selector.is_empty() {
+            section.fail("claims", format!("{name:?} names no claim"));
+        }
+    }
+    names.entry("id".to_owned()).or_insert_with(|| "sub".to_owned());
+    names.entry("name".to_owned()).or_insert_with(|| "name".to_owned());
+    names.into_iter().collect::<Vec<_>>().into()
+}
+
+/// Demands on claims.
+pub(super) fn tests(section: &Section<'_>, key: &str, value: Value) -> Option<ClaimTests> {
+    let Value::Object(tests) = value else {
+        section.fail(key, "expected a table such as { suspended = true }");
+        return None;
+    };
+    let is_plain = |value: &Value| value.is_string() || value.is_boolean() || value.is_i64() || value.is_u64();
+    for (name, value) in &tests {
+        let plain = is_plain(value) || value.as_array().is_some_and(|any| !any.is_empty() && any.iter().all(is_plain));
+        if !plain {
+            section.fail(key, format!("{name:?} must be a string, a whole number, a boolean, or a list of them"));
+        }
+    }
+    Some(ClaimTests::new(tests.into_iter().collect()))
+}
+
+fn guest(section: &mut Section<'_>) -> Option<Settings> {
+    let id = section.text("id").unwrap_or_else(|| "guest-{random}".to_owned());
+    let template = Template::parse(&id).map_err(|error| error.to_string()).and_then(|template| {
+        if template.claims().eq(["random"]) {
+            Ok(template)
+        } else {
+            Err("must hold `{random}` once and no other claim, so that every guest is someone else".to_owned())
+        }
+    });
+    template.map(|id| Settings::Guest { id }).map_err(|why| section.fail("id", why)).ok()
+}
+
+fn api_keys(section: &mut Section<'_>, roles: &Roles) -> Option<Vec<ApiKey>> {
+    if section.has("keys") && section.has("keys_file") {
+        section.fail("keys_file", "stands beside `keys`; keep one of them");
+    }
+    let inline = section.sections("keys");
+    let from_file = section.text("keys_file").and_then(|file| keys_file(section, &file));
+    if inline.is_none() && from_file.is_none() {
+        if !section.has("keys") && !section.has("keys_file") {
+            section.fail("keys_file", "is missing; `roomkey keygen NAME` prints an entry for it");
+        }
+        return None;
+    }
+    let mut keys: Vec<ApiKey> = Vec::new();
+    for mut entry in inline.or(from_file).unwrap_or_default() {
+        if let Some(key) = api_key(&mut entry, roles) {
+            if keys.iter().any(|known| known.name == key.name) {
+                entry.fail("name", format!("{:?} is taken; every key has a name of its own", key.name));
+            }
+            keys.push(key);
+        }
+        entry.finish();
+    }
+    Some(keys)
+}
+
+/// The `[[keys]]` of a file of their own.
+fn keys_file<'a>(section: &Section<'a>, file: &str) -> Option<Vec<Section<'a>>> {
+    let path = folder_of(&section.place("keys_file")).join(file);
+    let text = match read_text(&path) {
+        Ok(text) => text,
+        Err(why) => {
+            section.fail("keys_file", format!("cannot read {file:?}: {why}; give a readable file"));
+            return None;
+        }
+    };
+    let layer = Layer::from_toml(&text, &path.display().to_string())
+        .map_err(|problem| section.problems().push(problem))
+        .ok()?;
+    let mut root = section.nested(layer)?;
+    let keys = root.sections("keys");
+    if keys.is_none() && !root.has("keys") {
+        section.fail("keys_file", "has no `[[keys]]` in it");
+    }
+    root.finish();
+    keys
+}
+
+fn api_key(entry: &mut Section<'_>, roles: &Roles) -> Option<ApiKey> {
+    for key in ["name", "sha256", "scopes"] {
+        if !entry.has(key) {
+            entry.require(key);
+        }
+    }
+    let name = entry.text("name");
+    let sha256 = entry.parsed("sha256", |hex| {
+        hash(hex).ok_or("must be the SHA-256 of the whole key in 64 hexadecimal digits, as `roomkey keygen` prints it")
+    });
+    let mut scopes = Vec::new();
+    for given in entry.texts("scopes").unwrap_or_default() {
+        match Scope::ALL.iter().find(|(name, _)| *name == given) {
+            Some((_, scope)) => scopes.push(*scope),
+            None => {
+                let near = nearest_of(&given, Scope::ALL.iter().map(|(name, _)| *name));
+                entry.fail("scopes", format!("{given:?} is none of token, rooms, invites, revoke{near}"));
+            }
+        }
+    }
+    let given_roles = entry.texts("roles").unwrap_or_default();
+    for role in given_roles.iter().filter(|role| *role != "*" && roles.get(role).is_none()) {
+        let near = nearest_of(role, roles.iter().map(crate::role::Role::name));
+        entry.fail("roles", format!("there is no role {role:?}{near}"));
+    }
+    Some(ApiKey { name: name?, sha256: sha256?, scopes, roles: given_roles })
+}
+
+fn hash(hex: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in hash.iter_mut().zip(0..) {
+        *byte = u8::from_str_radix(hex.get(digits * 2..digits * 2 + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}

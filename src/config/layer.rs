@@ -1,0 +1,176 @@
+//! One layer of configuration: values that know the place they came from, and
+//! how a later layer lies over an earlier one.
+//!
+//! Tables merge and lists replace, as in the `config` crate. Two things it
+//! cannot know are taken out before: a role replaces its namesake whole, and a
+//! secret replaces its twins (`x`, `x_file`, `x_env`).
+
+use std::path::Path;
+
+use config::{Map, Source, Value, ValueKind};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::Problem;
+
+/// The member under which a table keeps the place of its own header.
+const HEADER: &str = "\u{0}header";
+
+/// Settings with twins. The name alone decides, at any depth.
+const TWINS: [&str; 8] =
+    ["api_key", "api_secret", "bearer", "keys", "public_key", "secret", "secret_key", "signing_secret"];
+
+/// A layer's values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layer(pub(super) Map<String, Value>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+impl Layer {
+    /// Reads TOML. Only a syntax error can come of it, since what the values
+    /// mean is read later; the error shows no line of the source.
+    pub(super) fn from_toml(source: &str, name: &str) -> Result<Self, Problem> {
+        let place = |at: usize| place_in(source, name, at);
+        match DeTable::parse(source) {
+            Ok(table) => Ok(Self(members(table.get_ref(), &place))),
+            Err(error) => Err(Problem::new(
+                "TOML",
+                place(error.span().map_or(0, |span| span.start)),
+                format!(
+                    "{}; nothing after this line was read",
+                    error.message().lines().next().unwrap_or("syntax error")
+                ),
+            )),
+        }
+    }
+
+    /// This layer with `later` over it.
+    pub(super) fn under(mut self, later: Self) -> Result<Self, config::ConfigError> {
+        forget_replaced(&mut self.0, &later.0);
+        config::Config::builder().add_source(self).add_source(later).build()?.collect().map(Self)
+    }
+
+    /// Sets a value by its dotted path; gives back what stood there.
+    pub(super) fn set(&mut self, path: &[String], value: Value) -> Option<Value> {
+        let (last, tables) = path.split_last()?;
+        let mut table = &mut self.0;
+        for name in tables {
+            let entry = table.entry(name.clone()).or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
+            if !matches!(entry.kind, ValueKind::Table(_)) {
+                return Some(entry.clone());
+            }
+            let ValueKind::Table(inner) = &mut entry.kind else { return None };
+            table = inner;
+        }
+        table.insert(last.clone(), value)
+    }
+}
+
+/// `file:line` of a byte offset.
+fn place_in(source: &str, name: &str, at: usize) -> String {
+    let line = source.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+    format!("{name}:{line}")
+}
+
+fn members(table: &DeTable<'_>, place: &dyn Fn(usize) -> String) -> Map<String, Value> {
+    table
+        .iter()
+        .map(|(key, value)| {
+            let here = place(key.span().start);
+            let mut value = from_toml_value(value, Some(&here), place);
+            if let ValueKind::Table(members) = &mut value.kind {
+                members.insert(HEADER.to_owned(), Value::new(Some(&here), ValueKind::Nil));
+            }
+            (key.get_ref().to_string(), value)
+        })
+        .collect()
+}
+
+fn from_toml_value(value: &Spanned<DeValue<'_>>, here: Option<&String>, place: &dyn Fn(usize) -> String) -> Value {
+    let kind = match value.get_ref() {
+        DeValue::String(text) => ValueKind::String(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or_else(|_| ValueKind::String(integer.as_str().to_owned()), ValueKind::I64),
+        DeValue::Float(float) => ValueKind::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(flag) => ValueKind::Boolean(*flag),
+        DeValue::Datetime(datetime) => ValueKind::String(datetime.to_string()),
+        DeValue::Array(items) => ValueKind::Array(
+            items
+                .iter()
+                .map(|item| {
+                    let here = place(item.span().start);
+                    let mut item = from_toml_value(item, Some(&here), place);
+                    if let ValueKind::Table(members) = &mut item.kind {
+                        members.insert(HEADER.to_owned(), Value::new(Some(&here), ValueKind::Nil));
+                    }
+                    item
+                })
+                .collect(),
+        ),
+        DeValue::Table(table) => ValueKind::Table(members(table, place)),
+    };
+    Value::new(here, kind)
+}
+
+/// Takes out of `earlier` what `later` replaces as a whole.
+fn forget_replaced(earlier: &mut Map<String, Value>, later: &Map<String, Value>) {
+    for (key, value) in later {
+        let base = key.strip_suffix("_file").or_else(|| key.strip_suffix("_env")).unwrap_or(key);
+        if TWINS.contains(&base) {
+            for twin in [base.to_owned(), format!("{base}_file"), format!("{base}_env")] {
+                earlier.remove(&twin);
+            }
+            // LiveKit's keys come as one list or as one pair.
+            let others: &[&str] = match base {
+                "keys" => &["api_key", "api_secret"],
+                "api_key" | "api_secret" => &["keys"],
+                _ => &[],
+            };
+            for other in others {
+                for twin in [(*other).to_owned(), format!("{other}_file"), format!("{other}_env")] {
+                    earlier.remove(&twin);
+                }
+            }
+        }
+        if let (Some(Value { kind: ValueKind::Table(earlier), .. }), ValueKind::Table(later)) =
+            (earlier.get_mut(key), &value.kind)
+        {
+            if key == "roles" {
+                earlier.retain(|role, _| !later.contains_key(role) || role == HEADER);
+            } else {
+                forget_replaced(earlier, later);
+            }
+        }
+    }
+}
+
+/// The place a value came from.
+pub(super) fn place_of(value: &Value) -> String {
+    if let Some(place) = value.origin() {
+        return place.to_owned();
+    }
+    let ValueKind::Table(members) = &value.kind else { return String::new() };
+    members
+        .get(HEADER)
+        .map_or_else(|| members.values().map(place_of).find(|place| !place.is_empty()).unwrap_or_default(), place_of)
+}
+
+/// A table's own members.
+pub(super) fn own_members(table: Map<String, Value>) -> Map<String, Value> {
+    table.into_iter().filter(|(key, _)| key != HEADER).collect()
+}
+
+/// The folder that a relative path found at `place` starts from: the file's
+/// for a file, the working directory for everything else.
+pub(super) fn folder_of(place: &str) -> &Path {
+    let file = place.rsplit_once(':').filter(|(_, line)| line.parse::<u32>().is_ok()).map(|(file, _)| file);
+    file.and_then(|file| Path::new(file).parent()).unwrap_or(Path::new(""))
+}

@@ -1,0 +1,237 @@
+//! Configuration: embedded defaults, then each file, then the environment.
+//!
+//! Everything is read and checked before anything starts, and all that is wrong
+//! is said at once: which setting, where it stands, what would be right. A
+//! secret's value is in no message.
+
+mod authenticate;
+mod authorize;
+mod environment;
+mod layer;
+mod livekit;
+mod problem;
+mod roles;
+mod secrets;
+mod section;
+mod server;
+pub(crate) mod units;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use config::Value;
+
+pub use problem::Problem;
+pub(crate) use server::{Cors, Log, LogFormat, Server};
+
+use crate::ask::Provider;
+use crate::livekit::grant::Grants;
+use crate::role::Roles;
+use layer::Layer;
+use problem::Problems;
+use section::{Reading, Section, read_text};
+
+/// What the embedded defaults are called in messages.
+const DEFAULTS_NAME: &str = "built-in defaults";
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// TOML files, each over the ones before it.
+    pub files: Vec<PathBuf>,
+    /// Variables, over all files.
+    pub environment: HashMap<String, String>,
+}
+
+/// A configuration that was checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) server: Server,
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) log: Log,
+    pub(crate) cors: Cors,
+    pub(crate) livekit: Option<crate::livekit::Settings>,
+    pub(crate) authenticate: Vec<crate::authenticate::Settings>,
+    pub(crate) authorize: Vec<crate::authorize::Settings>,
+    pub(crate) roles: Roles,
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// How much a configuration must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve: at least one authenticator, one authorizer and one provider.
+    Serve,
+    /// To work with the keys alone.
+    Keys,
+}
+
+/// What is questionable, but no error.
+#[derive(Debug, Default)]
+struct Warnings {
+    all: Vec<Problem>,
+    roles_in_use: BTreeSet<String>,
+}
+
+impl Warnings {
+    fn add(&mut self, section: &Section<'_>, key: &str, message: impl Into<String>) {
+        self.all.push(Problem::new(section.key(key), section.place(key), message));
+    }
+
+    /// Warns, once, of what a built-in role grants that a rule gives out.
+    fn role_in_use(&mut self, role: &str, grants: &Grants) {
+        if !self.roles_in_use.insert(role.to_owned()) {
+            return;
+        }
+        for (setting, why) in grants.dangers() {
+            let key = format!("roles.{role}.livekit.{setting}");
+            if !self.all.iter().any(|known| known.key == key) {
+                self.all.push(Problem::new(key, DEFAULTS_NAME, why));
+            }
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, by file and line.
+    pub fn load(sources: &Sources, purpose: Purpose) -> Result<Self, Vec<Problem>> {
+        let mut files = Vec::new();
+        let problems = Problems::default();
+        for path in &sources.files {
+            let name = path.display().to_string();
+            let read = read_text(path)
+                .map_err(|why| Problem::new("configuration", &*name, format!("cannot be read: {why}")))
+                .and_then(|text| Layer::from_toml(&text, &name));
+            match read {
+                Ok(layer) => files.push(layer),
+                Err(problem) => return Err(vec![problem]),
+            }
+        }
+        let environment = environment::layer(&sources.environment, &files, &problems);
+        files.push(environment);
+        let described = sources.describe();
+        Self::read(files, sources, purpose, &described, false, problems)
+    }
+
+    /// Reads one text as the whole configuration, for development: the
+    /// well-known keys of the vendors' development servers are taken, and any
+    /// page on this machine may ask.
+    pub(crate) fn development(text: &str) -> Result<Self, Vec<Problem>> {
+        let layer = Layer::from_toml(text, "development").map_err(|problem| vec![problem])?;
+        Self::read(vec![layer], &Sources::default(), Purpose::Serve, "development", true, Problems::default())
+    }
+
+    fn read(
+        layers: Vec<Layer>,
+        sources: &Sources,
+        purpose: Purpose,
+        described: &str,
+        dev: bool,
+        problems: Problems,
+    ) -> Result<Self, Vec<Problem>> {
+        let merged = Layer::from_toml(DEFAULTS, DEFAULTS_NAME).and_then(|defaults| {
+            layers
+                .into_iter()
+                .try_fold(defaults, Layer::under)
+                .map_err(|error| Problem::new("configuration", described, error.to_string()))
+        });
+        let merged = merged.map_err(|problem| vec![problem])?;
+        let reading = Reading { problems: &problems, environment: &sources.environment };
+        let config = Section::new(String::new(), Value::new(None, merged.0), &reading)
+            .and_then(|root| Self::read_root(root, sources, purpose, described, dev));
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems.into_sorted()),
+        }
+    }
+
+    fn read_root(
+        mut root: Section<'_>,
+        sources: &Sources,
+        purpose: Purpose,
+        described: &str,
+        dev: bool,
+    ) -> Option<Self> {
+        let mut warnings = Warnings::default();
+        let port = port(&root, sources);
+        let server = server::server(root.section("server"), port);
+        let admin = server::admin(root.section("admin"));
+        let log = server::log(root.section("log"));
+        let cors = server::cors(root.section("cors"), dev);
+        let roles = roles::read(root.section("roles"), &mut warnings);
+        let livekit = livekit::read(root.section("livekit"), dev, &mut warnings);
+        let authenticate = authenticate::read(root.sections("authenticate"), &roles);
+        let providers: Vec<_> = livekit.as_ref().map(|_| Provider::LiveKit).into_iter().collect();
+        let known = authorize::Known { roles: &roles, providers: &providers };
+        let authorize = authorize::read(root.sections("authorize"), &known, &mut warnings);
+        root.later(&["liveblocks", "limits"]);
+        if purpose == Purpose::Serve {
+            for (key, remedy) in [
+                (
+                    "authenticate",
+                    "says who asks: add an [[authenticate]], or set ROOMKEY_JWT_SECRET or ROOMKEY_API_KEY",
+                ),
+                (
+                    "authorize",
+                    "says who may enter: add an [[authorize]], or set ROOMKEY_RULES such as `org:{org}:** participant`",
+                ),
+            ] {
+                if !root.has(key) {
+                    root.problems().add(key, described, format!("is missing; it {remedy}"));
+                }
+            }
+            if livekit.is_none() && root.problems().is_empty() {
+                let remedy = "set livekit.api_key and livekit.api_secret, or LIVEKIT_KEYS, and livekit.url";
+                root.problems().add(
+                    "livekit",
+                    described,
+                    format!("has no keys, and nothing else is there to serve; {remedy}"),
+                );
+            }
+        }
+        root.finish();
+        Some(Self {
+            server: server?,
+            admin: admin.filter(|_| !dev),
+            log: log?,
+            cors: cors?,
+            livekit,
+            authenticate,
+            authorize,
+            roles,
+            warnings: warnings.all,
+        })
+    }
+
+    /// What is questionable, but no error.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}
+
+impl Sources {
+    /// What was read, for messages about what is missing.
+    fn describe(&self) -> String {
+        let mut names: Vec<_> = self.files.iter().map(|path| path.display().to_string()).collect();
+        names.push("environment".to_owned());
+        names.join(", ")
+    }
+}
+
+/// `PORT`, which platforms set, over the port of `server.listen`.
+fn port(root: &Section<'_>, sources: &Sources) -> Option<u16> {
+    let text = sources.environment.get("PORT").filter(|text| !text.is_empty())?;
+    let port = text.parse().ok();
+    if port.is_none() {
+        let place = format!("{}PORT", section::FROM_ENVIRONMENT);
+        root.problems().add("server.listen", place, "PORT must be a number from 0 to 65535");
+    }
+    port
+}

@@ -1,0 +1,68 @@
+//! `POST /livekit/token`.
+
+mod wire;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::json;
+
+use super::edge::{self, Arrival};
+use super::json as body_json;
+use super::problem::{ApiError, Kind};
+use crate::ask::Resource;
+use crate::livekit::LiveKit;
+use crate::snapshot::Snapshot;
+use wire::Dialect;
+
+pub(super) fn routes() -> Router<Arc<Snapshot>> {
+    Router::new().route("/livekit/token", post(token))
+}
+
+/// The whole way of a request: who asks, what for, may they, the key.
+async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Result<Response, ApiError> {
+    let since = Instant::now();
+    let Some(livekit) = &snapshot.livekit else { return Err(ApiError::new(Kind::NotFound)) };
+    let (parts, body) = request.into_parts();
+    edge::require_json(&parts.headers)?;
+    let arrival = Arrival::of(&parts, &snapshot);
+    let credential = snapshot.chain.examine(&arrival.head(&parts))?;
+    let body = edge::read_body(body, &snapshot, &arrival).await?;
+    let (dialect, mut ask) = wire::read(body_json::object(&body)?)?;
+    arrival
+        .before_deadline(async {
+            let caller = credential.identify(&ask).await?;
+            if ask.resource == Resource::UnnamedRoom {
+                ask.resource = match livekit.new_room(&caller) {
+                    Some(Ok(room)) => Resource::Room(room),
+                    Some(Err(why)) => return Err(ApiError::invalid(dialect.room(), why)),
+                    None => return Err(ApiError::invalid(dialect.room(), "is missing")),
+                };
+            }
+            livekit.check(&caller, &ask.requested, snapshot.engine.roles())?;
+            let permit = snapshot.engine.decide(caller, ask, &arrival.context, since).await?;
+            let issued = livekit.issue(&permit, snapshot.clock.now())?;
+            let room = permit.ask().resource.room().map_or("", |room| room.as_str());
+            Ok(answer(dialect, livekit, room, issued.token, issued.name))
+        })
+        .await
+}
+
+fn answer(dialect: Dialect, livekit: &LiveKit, room: &str, token: String, name: Option<String>) -> Response {
+    let (status, mut body) = match dialect {
+        Dialect::Standard => {
+            (StatusCode::CREATED, json!({"server_url": livekit.url(), "participant_token": token, "room_name": room}))
+        }
+        Dialect::Short => (StatusCode::OK, json!({"token": token, "url": livekit.url()})),
+    };
+    if let (Dialect::Standard, Some(name)) = (dialect, name) {
+        body["participant_name"] = name.into();
+    }
+    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.to_string()).into_response()
+}

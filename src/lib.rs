@@ -1,0 +1,61 @@
+//! Roomkey hands out the keys to realtime rooms: a frontend asks it for a token
+//! before it joins a LiveKit call.
+//!
+//! Data flows one way, and each step is a type that only its own module makes:
+//!
+//! ```text
+//! request ─▶ authenticate ─▶ authorize ─▶ livekit ─▶ response
+//!              Caller          Permit      token
+//! ```
+//!
+//! # Layout, in reading order
+//!
+//! - [`ask`]: what is asked for; [`name`]: names of rooms and identities;
+//!   [`claims`]: what is known of a caller; [`pattern`] and [`template`]: how
+//!   claims select rooms and fill texts.
+//! - [`authenticate`]: who asks. One file for each authenticator.
+//! - [`authorize`]: may they. One file for each authorizer, and the engine.
+//! - [`role`]: the rights that a decision gives, in each vendor's words.
+//! - `livekit`, `liveblocks`: from a permit to that vendor's token; siblings
+//!   that do not know each other.
+//! - `http`: the edge; nothing else knows axum. `serve`: listeners and the end.
+//! - `config`: from files and the environment to settings that were checked.
+//! - `snapshot`, `service`: what puts it all together. `cli`: the commands.
+//!
+//! # Embedding it
+//!
+//! ```no_run
+//! use roomkey::{Config, Purpose, Roomkey, Sources};
+//!
+//! # fn main() -> Result<(), Vec<roomkey::Problem>> {
+//! let sources = Sources { files: vec!["roomkey.toml".into()], ..Sources::default() };
+//! let roomkey = Roomkey::builder(Config::load(&sources, Purpose::Serve)?).build();
+//! let router: axum::Router = roomkey.router();
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod ask;
+pub mod authenticate;
+pub mod authorize;
+pub mod claims;
+#[doc(hidden)]
+pub mod cli;
+pub mod clock;
+mod config;
+mod http;
+mod liveblocks;
+mod livekit;
+pub mod name;
+pub mod pattern;
+mod random;
+pub mod role;
+pub mod serve;
+mod service;
+mod snapshot;
+mod telemetry;
+pub mod template;
+
+pub use config::{Config, Problem, Purpose, Sources};
+pub use service::{Builder, Roomkey};

@@ -1,0 +1,5 @@
+//! Liveblocks: documents that several edit at once.
+
+mod scope;
+
+pub(crate) use scope::{Permissions, Role};

@@ -1,0 +1,136 @@
+//! LiveKit: from a permit to a signed access token.
+//!
+//! Source: livekit/protocol `auth/accesstoken.go` and `auth/grants.go`.
+
+mod client_may_set;
+mod describe;
+pub(crate) mod grant;
+pub(crate) mod keys;
+mod mint;
+pub(crate) mod role;
+pub(crate) mod room_config;
+mod token;
+
+use std::time::Duration;
+
+pub(crate) use client_may_set::{ClientMaySet, NotSettable};
+pub(crate) use describe::describe;
+pub(crate) use keys::Keys;
+pub(crate) use mint::{Minting, mint};
+pub(crate) use role::{HandWritten, Role};
+pub(crate) use token::TokenClaims;
+
+use crate::ask::{Requested, Resource};
+use crate::authenticate::Caller;
+use crate::authorize::Permit;
+use crate::name::RoomName;
+use crate::pattern::piece;
+use crate::random::hex128;
+use crate::role::Roles;
+use crate::template::Template;
+
+/// What there is to configure.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) url: String,
+    pub(crate) keys: Keys,
+    pub(crate) ttl: Duration,
+    /// Names a room for those who name none, if the operator wants that.
+    pub(crate) generated_room: Option<Template>,
+    pub(crate) client_may_set: ClientMaySet,
+    /// Participant attributes and the claims they come from.
+    pub(crate) attributes: Vec<(String, String)>,
+}
+
+/// Hands out keys to calls.
+#[derive(Debug)]
+pub(crate) struct LiveKit {
+    settings: Settings,
+}
+
+/// A token and what goes with it.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) token: String,
+    pub(crate) name: Option<String>,
+}
+
+/// Why a permit still gives no token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IssueError {
+    #[error(transparent)]
+    NotSettable(#[from] NotSettable),
+    #[error("signing failed")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+    #[error("the permit is for no room")]
+    NoRoom,
+    #[error("no role says what this caller may do here")]
+    NoRole,
+}
+
+impl LiveKit {
+    pub(crate) const fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    /// Where clients connect to.
+    pub(crate) fn url(&self) -> &str {
+        &self.settings.url
+    }
+
+    /// Names a room for a caller who named none. `None`: the operator wants
+    /// that refused.
+    pub(crate) fn new_room(&self, caller: &Caller) -> Option<Result<RoomName, &'static str>> {
+        let template = self.settings.generated_room.as_ref()?;
+        let Ok(random) = hex128() else { return Some(Err("cannot be generated")) };
+        let name = template.fill(|claim| match claim {
+            "random" => Some(random.as_str().into()),
+            claim => caller.claims().get(claim).and_then(piece),
+        });
+        let name = name.and_then(|name| RoomName::try_from(&*name).ok());
+        Some(name.ok_or("cannot be generated for this caller, who lacks a claim for it; name one"))
+    }
+
+    /// Checks what the client would like, before anything is decided: each
+    /// value must be one that the client may set, or the server's own for some
+    /// role.
+    pub(crate) fn check(&self, caller: &Caller, requested: &Requested, roles: &Roles) -> Result<(), NotSettable> {
+        self.identity(caller, requested)?;
+        if *requested == Requested::default() {
+            return Ok(());
+        }
+        let mut first = None;
+        for role in roles.iter().filter_map(|role| role.livekit.as_ref()) {
+            let own = self.own_values(caller, role, None);
+            match self.check_values(requested, &own) {
+                Ok(()) => return Ok(()),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The claims that a permit gives: for its caller, on its room, within its
+    /// role.
+    pub(crate) fn claims<'a>(&'a self, permit: &'a Permit, now: i64) -> Result<TokenClaims<'a>, IssueError> {
+        let (caller, ask) = (permit.caller(), permit.ask());
+        let Resource::Room(room) = &ask.resource else { return Err(IssueError::NoRoom) };
+        let role = permit.role().livekit.as_ref().ok_or(IssueError::NoRole)?;
+        let identity = self.identity(caller, &ask.requested)?;
+        let own = self.own_values(caller, role, permit.overrides().name.clone());
+        self.check_values(&ask.requested, &own)?;
+        let ttl = permit.overrides().ttl.or(role.ttl).unwrap_or(self.settings.ttl);
+        let mut claims = TokenClaims::new(&role.grants, self.settings.keys.id(), now, ttl);
+        claims.identity = Some(identity.to_string().into());
+        claims.room = Some(room.as_str());
+        claims.fill(own, &ask.requested);
+        Ok(claims)
+    }
+
+    /// The token that a permit gives.
+    pub(crate) fn issue(&self, permit: &Permit, now: i64) -> Result<Issued, IssueError> {
+        let claims = self.claims(permit, now)?;
+        let token = self.settings.keys.sign(&claims)?;
+        Ok(Issued { token, name: claims.into_name() })
+    }
+}
