@@ -11,7 +11,7 @@ use crate::config::{Purpose, units};
 use crate::livekit::{Minting, Role, mint};
 
 const MIN_TTL: Duration = Duration::from_secs(1);
-const MAX_TTL: Duration = Duration::from_secs(86_400);
+const MAX_TTL: Duration = Duration::from_hours(24);
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {

@@ -60,7 +60,7 @@ fn jwt(section: &mut Section<'_>) -> Option<JwtSettings> {
     if section.has("audience") && (audience.is_empty() || audience.iter().any(String::is_empty)) {
         section.fail("audience", "is empty; name the audience that your tokens carry in `aud`");
     }
-    let leeway = section.duration("leeway", Duration::ZERO..=Duration::from_secs(300));
+    let leeway = section.duration("leeway", Duration::ZERO..=Duration::from_mins(5));
     let cookie = section.text("cookie");
     if cookie.as_deref().is_some_and(|name| name.is_empty() || !name.bytes().all(is_cookie_name_byte)) {
         section.fail("cookie", "is no cookie's name");
@@ -74,7 +74,7 @@ fn jwt(section: &mut Section<'_>) -> Option<JwtSettings> {
         issuer,
         audience,
         key,
-        leeway: i64::try_from(leeway.unwrap_or(Duration::from_secs(60)).as_secs()).ok()?,
+        leeway: i64::try_from(leeway.unwrap_or(Duration::from_mins(1)).as_secs()).ok()?,
         cookie,
         require,
         names,
@@ -242,12 +242,11 @@ fn api_key(entry: &mut Section<'_>, roles: &Roles) -> Option<ApiKey> {
     });
     let mut scopes = Vec::new();
     for given in entry.texts("scopes").unwrap_or_default() {
-        match Scope::ALL.iter().find(|(name, _)| *name == given) {
-            Some((_, scope)) => scopes.push(*scope),
-            None => {
-                let near = nearest_of(&given, Scope::ALL.iter().map(|(name, _)| *name));
-                entry.fail("scopes", format!("{given:?} is none of token, rooms, invites, revoke{near}"));
-            }
+        if let Some((_, scope)) = Scope::ALL.iter().find(|(name, _)| *name == given) {
+            scopes.push(*scope);
+        } else {
+            let near = nearest_of(&given, Scope::ALL.iter().map(|(name, _)| *name));
+            entry.fail("scopes", format!("{given:?} is none of token, rooms, invites, revoke{near}"));
         }
     }
     let given_roles = entry.texts("roles").unwrap_or_default();

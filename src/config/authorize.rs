@@ -94,7 +94,7 @@ fn place(section: &mut Section<'_>, provider: Option<Provider>) -> Option<Where>
     let pattern = section.parsed("room", Pattern::parse);
     match (section.has("room"), no_room) {
         (true, Some(_)) => {
-            section.fail("no_room", "stands beside `room`; a rule speaks of rooms or of calls without one")
+            section.fail("no_room", "stands beside `room`; a rule speaks of rooms or of calls without one");
         }
         (false, Some(true)) if provider == Some(Provider::LiveKit) => {
             section.fail("no_room", "is for Liveblocks alone; LiveKit has no calls without a room");
@@ -104,7 +104,7 @@ fn place(section: &mut Section<'_>, provider: Option<Provider>) -> Option<Where>
         (false, None) if !section.has("no_room") => {
             section.fail("room", "is missing; write a pattern such as \"org:{org}:**\", or `no_room = true`");
         }
-        (true, None) | (false, None) => (),
+        (true | false, None) => (),
     }
     pattern.map(Where::Room)
 }

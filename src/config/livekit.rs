@@ -12,9 +12,9 @@ use crate::template::Template;
 
 /// How long a token may be valid: LiveKit reads a token only to start a
 /// connection, so minutes do.
-pub(super) const MIN_TTL: Duration = Duration::from_secs(120);
-pub(super) const MAX_TTL: Duration = Duration::from_secs(86_400);
-const LONG_TTL: Duration = Duration::from_secs(3600);
+pub(super) const MIN_TTL: Duration = Duration::from_mins(2);
+pub(super) const MAX_TTL: Duration = Duration::from_hours(24);
+const LONG_TTL: Duration = Duration::from_hours(1);
 
 pub(super) fn read(section: Option<Section<'_>>, dev: bool, warnings: &mut Warnings) -> Option<Settings> {
     let mut section = section?;

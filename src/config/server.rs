@@ -47,8 +47,8 @@ pub(crate) struct Cors {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Headers that any of our clients may send.
 const FIXED_HEADERS: [&str; 5] = ["authorization", "content-type", "x-request-id", "traceparent", "baggage"];

@@ -27,7 +27,7 @@ use crate::config::Cors;
 use crate::snapshot::Snapshot;
 
 /// For how long browsers may remember a preflight.
-const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// The public routes over one snapshot.
 pub(crate) fn public(snapshot: Arc<Snapshot>) -> Router {

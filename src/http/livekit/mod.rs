@@ -49,12 +49,12 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
             let permit = snapshot.engine.decide(caller, ask, &arrival.context, since).await?;
             let issued = livekit.issue(&permit, snapshot.clock.now())?;
             let room = permit.ask().resource.room().map_or("", |room| room.as_str());
-            Ok(answer(dialect, livekit, room, issued.token, issued.name))
+            Ok(answer(dialect, livekit, room, &issued.token, issued.name))
         })
         .await
 }
 
-fn answer(dialect: Dialect, livekit: &LiveKit, room: &str, token: String, name: Option<String>) -> Response {
+fn answer(dialect: Dialect, livekit: &LiveKit, room: &str, token: &str, name: Option<String>) -> Response {
     let (status, mut body) = match dialect {
         Dialect::Standard => {
             (StatusCode::CREATED, json!({"server_url": livekit.url(), "participant_token": token, "room_name": room}))
