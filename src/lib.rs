@@ -29,7 +29,7 @@
 //!
 //! # fn main() -> Result<(), Vec<roomkey::Problem>> {
 //! let sources = Sources { files: vec!["roomkey.toml".into()], ..Sources::default() };
-//! let roomkey = Roomkey::builder(Config::load(&sources, Purpose::Serve)?).build();
+//! let roomkey = Roomkey::builder(Config::load(&sources, Purpose::Serve)?).build().expect("TLS can be set up");
 //! let router: axum::Router = roomkey.router();
 //! # Ok(())
 //! # }
@@ -48,6 +48,7 @@ mod http;
 mod liveblocks;
 mod livekit;
 pub mod name;
+mod outbound;
 pub mod pattern;
 mod random;
 pub mod role;
@@ -58,4 +59,4 @@ mod telemetry;
 pub mod template;
 
 pub use config::{Config, Problem, Purpose, Sources};
-pub use service::{Builder, Roomkey};
+pub use service::{BuildError, Builder, Roomkey};

@@ -20,6 +20,7 @@ use crate::authorize::{Authorizer, Veto};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http;
+use crate::outbound::Outbound;
 use crate::serve::{self, Ended, Limits, Listeners, Readiness, Shutdown};
 use crate::snapshot::{PlugIns, Snapshot};
 
@@ -30,6 +31,11 @@ pub struct Roomkey {
     limits: Limits,
     shutdown: Shutdown,
 }
+
+/// Why a [`Roomkey`] could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BuildError(String);
 
 /// Builds a [`Roomkey`].
 #[derive(Debug)]
@@ -68,9 +74,12 @@ impl Builder {
         self
     }
 
-    /// Prepares keys, chains and routes.
-    #[must_use]
-    pub fn build(self) -> Roomkey {
+    /// Prepares keys, chains, connections and routes.
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up, such as without any CA certificates.
+    pub fn build(self) -> Result<Roomkey, BuildError> {
         // A second call finds the provider installed, which is as good.
         let _installed_before = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let server = &self.config.server;
@@ -81,9 +90,10 @@ impl Builder {
             max_connections: server.max_connections,
         };
         let shutdown = Shutdown { delay: server.shutdown_delay, grace: server.shutdown_grace };
-        let snapshot = Snapshot::new(&self.config, self.plug_ins, self.clock);
+        let outbound = Outbound::new().map_err(BuildError)?;
+        let snapshot = Snapshot::new(&self.config, self.plug_ins, &outbound, self.clock);
         let router = http::public(Arc::new(snapshot));
-        Roomkey { current: Arc::new(ArcSwap::from_pointee(router)), limits, shutdown }
+        Ok(Roomkey { current: Arc::new(ArcSwap::from_pointee(router)), limits, shutdown })
     }
 }
 

@@ -10,7 +10,9 @@ use crate::authenticate::{Authenticator, Chain};
 use crate::authorize::{Authorizer, Engine, Veto};
 use crate::clock::Clock;
 use crate::config::{Config, Cors, Server};
+use crate::liveblocks::Liveblocks;
 use crate::livekit::LiveKit;
+use crate::outbound::Outbound;
 
 /// One configuration, ready to serve.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(crate) struct Snapshot {
     pub(crate) chain: Chain,
     pub(crate) engine: Engine,
     pub(crate) livekit: Option<LiveKit>,
+    pub(crate) liveblocks: Option<Liveblocks>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -33,7 +36,7 @@ pub(crate) struct PlugIns {
 }
 
 impl Snapshot {
-    pub(crate) fn new(config: &Config, plug_ins: PlugIns, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &Config, plug_ins: PlugIns, outbound: &Outbound, clock: Arc<dyn Clock>) -> Self {
         let mut authenticators = plug_ins.authenticators;
         authenticators.extend(config.authenticate.iter().map(crate::authenticate::Settings::build));
         let mut authorizers = plug_ins.authorizers;
@@ -44,6 +47,7 @@ impl Snapshot {
             chain: Chain::new(authenticators, config.cors.origins.clone(), clock.clone()),
             engine: Engine::new(authorizers, plug_ins.vetoes, config.roles.clone()),
             livekit: config.livekit.clone().map(LiveKit::new),
+            liveblocks: config.liveblocks.clone().map(|settings| Liveblocks::new(settings, outbound.clone())),
             clock,
         }
     }

@@ -1,15 +1,18 @@
 //! `roomkey check`.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::{Failure, Files, block_on, warn};
 use crate::ask::{Action, Ask, OnBehalf, Requested, Resource};
 use crate::authenticate::Caller;
-use crate::authorize::Refusal;
+use crate::authorize::{Permit, Refusal};
 use crate::claims::{Claims, text};
 use crate::clock::SystemClock;
 use crate::config::{Config, Problem, Purpose};
-use crate::name::RoomName;
+use crate::name::{BadName, RoomName};
+use crate::outbound::Outbound;
 use crate::snapshot::{PlugIns, Snapshot};
 
 #[derive(clap::Args, Debug)]
@@ -23,11 +26,25 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Decide for a caller with these claims, which hold `id`
-    #[arg(long = "as", value_name = "CLAIMS_JSON", requires = "livekit")]
+    #[arg(long = "as", value_name = "CLAIMS_JSON", requires = "Place")]
     claims: Option<String>,
-    /// The room to decide on
-    #[arg(long, value_name = "ROOM", requires = "claims")]
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What to decide on.
+#[derive(clap::Args, Debug)]
+#[group(multiple = false, requires = "claims")]
+struct Place {
+    /// Joining this call
+    #[arg(long, value_name = "ROOM")]
     livekit: Option<String>,
+    /// Entering this document
+    #[arg(long, value_name = "ROOM")]
+    liveblocks: Option<String>,
+    /// Liveblocks' inbox and notifications
+    #[arg(long)]
+    liveblocks_personal: bool,
 }
 
 /// What was decided, as `--json` has it.
@@ -42,30 +59,22 @@ struct Decision {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let question = match (&arguments.claims, &arguments.livekit) {
-        (Some(claims), Some(room)) => Some(question(claims, room)?),
-        _ => None,
-    };
+    let question = arguments.claims.as_ref().map(|claims| question(claims, &arguments.place)).transpose()?;
     let config = match arguments.files.load(Purpose::Serve) {
         Ok(config) => config,
-        Err(problems) => {
-            if arguments.json {
-                report(&problems, &[], None);
-                return Err(Failure::Told);
-            }
-            return Err(problems.into());
+        Err(problems) if arguments.json => {
+            report(&problems, &[], None);
+            return Err(Failure::Told);
         }
+        Err(problems) => return Err(problems.into()),
     };
-    let decision = match question {
-        Some((caller, ask)) => Some(decide(&config, caller, ask)?),
-        None => None,
-    };
+    let decision = question.map(|(caller, ask)| decide(&config, caller, ask)).transpose()?;
     if arguments.json {
         report(&[], config.warnings(), decision.as_ref());
     } else {
         warn(config.warnings());
         if arguments.online {
-            eprintln!("nothing remote is configured");
+            eprintln!("nothing is configured that could be asked without side effects");
         }
         match &decision {
             Some(decision) => show(decision),
@@ -79,50 +88,54 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// A caller and what it asks for, from the command line.
-fn question(claims: &str, room: &str) -> Result<(Caller, Ask), Failure> {
+fn question(claims: &str, place: &Place) -> Result<(Caller, Ask), Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let claims: Map<String, Value> =
         serde_json::from_str(claims).map_err(|_| usage("--as must be a JSON object such as {\"id\":\"alice\"}"))?;
-    let id = claims.get("id").and_then(text).map(std::borrow::Cow::into_owned).filter(|id| !id.is_empty());
+    let id = claims.get("id").and_then(text).map(Cow::into_owned).filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| usage("--as must hold `id`, a string or a whole number"))?;
-    let room = RoomName::try_from(room).map_err(|why| Failure::Usage(format!("--livekit: the room {why}")))?;
-    let ask = Ask {
-        action: Action::LiveKitJoin,
-        resource: Resource::Room(room),
-        requested: Requested::default(),
-        on_behalf: OnBehalf::default(),
+    let room = |name: Result<RoomName, BadName>| {
+        name.map(Resource::Room).map_err(|why| Failure::Usage(format!("the room {why}")))
     };
+    let (action, resource) = match (&place.livekit, &place.liveblocks) {
+        (Some(name), _) => (Action::LiveKitJoin, room(RoomName::livekit(name))?),
+        (None, Some(name)) => (Action::LiveblocksEnter, room(RoomName::liveblocks(name))?),
+        (None, None) => (Action::LiveblocksPersonal, Resource::Personal),
+    };
+    let ask = Ask { action, resource, requested: Requested::default(), on_behalf: OnBehalf::default() };
     Ok((Caller::vouched(id, Claims::from(claims)), ask))
 }
 
 fn decide(config: &Config, caller: Caller, ask: Ask) -> Result<Decision, Failure> {
-    let snapshot = Snapshot::new(config, PlugIns::default(), std::sync::Arc::new(SystemClock));
-    let Some(livekit) = &snapshot.livekit else {
-        return Err(Failure::Because("POST /livekit/token is off: livekit has no keys".to_owned()));
-    };
+    let because = |error: &dyn std::fmt::Display| Failure::Because(error.to_string());
+    let outbound = Outbound::new().map_err(Failure::Because)?;
+    let snapshot = Snapshot::new(config, PlugIns::default(), &outbound, std::sync::Arc::new(SystemClock));
     let refused = |outcome, rule: String, reason| Decision { outcome, rule, role: None, claims: None, reason };
-    livekit
-        .check(&caller, &ask.requested, snapshot.engine.roles())
-        .map_err(|error| Failure::Because(error.to_string()))?;
-    block_on(async {
-        Ok(match snapshot.engine.rehearse(caller, ask).await {
-            Ok(permit) => {
-                let claims = livekit.claims(&permit, snapshot.clock.now());
-                let claims = claims.map_err(|error| Failure::Because(error.to_string()))?;
-                Decision {
-                    outcome: "allow",
-                    rule: permit.rule().to_owned(),
-                    role: Some(permit.role().name().to_owned()),
-                    claims: Some(json!(claims)),
-                    reason: None,
-                }
-            }
-            Err(Refusal::Denied { rule, reason, .. }) => refused("deny", rule.to_string(), reason),
-            Err(Refusal::Unavailable { authorizer, why }) => {
-                refused("error", String::new(), Some(format!("{authorizer}: {why}")))
-            }
-        })
+    let decided = block_on(async { Ok(snapshot.engine.rehearse(caller, ask).await) })?;
+    Ok(match decided {
+        Ok(permit) => Decision {
+            outcome: "allow",
+            rule: permit.rule().to_owned(),
+            role: Some(permit.role().name().to_owned()),
+            claims: Some(claims(&snapshot, &permit).map_err(|error| because(&*error))?),
+            reason: None,
+        },
+        Err(Refusal::Denied { rule, reason, .. }) => refused("deny", rule.to_string(), reason),
+        Err(Refusal::Unavailable { authorizer, why }) => {
+            refused("error", String::new(), Some(format!("{authorizer}: {why}")))
+        }
     })
+}
+
+/// What would be signed, or asked of Liveblocks.
+fn claims(snapshot: &Snapshot, permit: &Permit) -> Result<Value, Box<dyn std::error::Error>> {
+    let now = snapshot.clock.now();
+    match (permit.ask().action, &snapshot.livekit, &snapshot.liveblocks) {
+        (Action::LiveKitJoin, Some(livekit), _) => Ok(json!(livekit.claims(permit, now)?)),
+        (Action::LiveKitJoin, None, _) => Err("POST /livekit/token is off: livekit has no keys".into()),
+        (_, _, Some(liveblocks)) => Ok(liveblocks.preview(&liveblocks.grant(permit)?, now)?),
+        (_, _, None) => Err("POST /api/liveblocks-auth is off: liveblocks has no key".into()),
+    }
 }
 
 fn show(decision: &Decision) {

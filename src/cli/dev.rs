@@ -52,6 +52,9 @@ shutdown_grace = "1s"
 url = "ws://127.0.0.1:7880"
 api_key = "devkey"
 api_secret = "secret"
+[liveblocks]
+secret_key = "sk_localdev"
+base_url = "http://127.0.0.1:1153"
 [livekit.client_may_set]
 device = true
 name = true
@@ -73,6 +76,11 @@ name = "dev-viewer"
 room = "**"
 claims = {{ role = "viewer" }}
 role = "viewer"
+[[authorize.rules]]
+name = "dev-personal"
+no_room = true
+role = "viewer"
+liveblocks_rooms = ["*"]
 "#
     )
 }
@@ -88,9 +96,13 @@ fn introduce(address: SocketAddr, secret: &str) -> Result<(), Failure> {
     let (alice, bob) = (token("alice", "Alice", "host")?, token("bob", "Bob", "viewer")?);
     println!("# Roomkey for development on http://{address}; stop it with Ctrl-C");
     println!("# LiveKit: ws://127.0.0.1:7880, devkey/secret, as `livekit-server --dev` has them");
+    println!("# Liveblocks: http://127.0.0.1:1153, sk_localdev, as `npx liveblocks dev` has them");
     println!("ALICE={alice}");
     println!("BOB={bob}");
     for token in [&alice, &bob] {
+        println!(
+            "curl -sS http://{address}/api/liveblocks-auth -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{{\"room\":\"standup\"}}'"
+        );
         println!(
             "curl -sS http://{address}/livekit/token -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{{\"room_name\":\"standup\"}}'"
         );

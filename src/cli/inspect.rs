@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Failure, Files};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::Purpose;
-use crate::livekit::{Keys, describe};
+use crate::config::{Config, Purpose};
+use crate::liveblocks::FormSettings;
+use crate::{liveblocks, livekit};
 
 /// LiveKit's own leeway in seconds, both ways (measured on v1.13.5).
 const LEEWAY: i64 = 60;
@@ -38,8 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(token) => token.to_owned(),
     };
     let config = arguments.files.load(Purpose::Keys)?;
-    let keys = config.livekit.as_ref().map(|settings| &settings.keys);
-    let report = inspect(token.trim(), keys, SystemClock.now()).map_err(Failure::Because)?;
+    let report = inspect(token.trim(), &config, SystemClock.now()).map_err(Failure::Because)?;
     if arguments.json {
         println!("{}", json!(report));
     } else {
@@ -59,15 +59,20 @@ struct Report {
     can: Vec<String>,
 }
 
-fn inspect(token: &str, keys: Option<&Keys>, now: i64) -> Result<Report, String> {
+fn inspect(token: &str, config: &Config, now: i64) -> Result<Report, String> {
     let decoded =
         insecure_decode::<Map<String, Value>>(token).map_err(|_| "this is no JWT that can be read".to_owned())?;
     let claims = decoded.claims;
     let mut problems = Vec::new();
-    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
-    let signature = keys
-        .map_or(Err("no keys are configured to check its signature with"), |keys| keys.verify(token, issuer).map(drop));
-    problems.extend(signature.err().map(str::to_owned));
+    let (dangers, can) = if let Some(described) = liveblocks::describe(&claims) {
+        problems.extend(check_liveblocks(token, config).err().map(str::to_owned));
+        described
+    } else {
+        problems.extend(check_livekit(token, &claims, config).err().map(str::to_owned));
+        let described = livekit::describe(&claims);
+        problems.extend(described.problems);
+        (described.dangers, described.can)
+    };
     match claims.get("exp").map(Value::as_i64) {
         None => problems.push("it has no `exp`".to_owned()),
         Some(None) => problems.push("its `exp` is no whole number".to_owned()),
@@ -81,16 +86,21 @@ fn inspect(token: &str, keys: Option<&Keys>, now: i64) -> Result<Report, String>
     {
         problems.push(format!("it is valid only in {} s", nbf.saturating_sub(now)));
     }
-    let described = describe(&claims);
-    problems.extend(described.problems);
-    Ok(Report {
-        valid: problems.is_empty(),
-        problems,
-        header: json!(decoded.header),
-        claims,
-        dangers: described.dangers,
-        can: described.can,
-    })
+    Ok(Report { valid: problems.is_empty(), problems, header: json!(decoded.header), claims, dangers, can })
+}
+
+fn check_livekit(token: &str, claims: &Map<String, Value>, config: &Config) -> Result<(), &'static str> {
+    let settings = config.livekit.as_ref().ok_or("no LiveKit keys are configured to check its signature with")?;
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    settings.keys.verify(token, issuer).map(drop)
+}
+
+fn check_liveblocks(token: &str, config: &Config) -> Result<(), &'static str> {
+    match config.liveblocks.as_ref().map(|settings| &settings.form) {
+        Some(FormSettings::Local(local)) => local.verify(token).map(drop),
+        Some(FormSettings::Cloud(_)) => Err("Liveblocks signs these itself, and no one else can check its signature"),
+        None => Err("no liveblocks.signing_secret is configured to check its signature with"),
+    }
 }
 
 fn show(report: &Report) {

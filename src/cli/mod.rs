@@ -43,9 +43,7 @@ enum Command {
     )]
     Check(check::Arguments),
     /// Make an operator's token from the configured keys
-    #[command(
-        after_help = "Examples:\n  roomkey mint livekit --identity alice --room standup --role host\n  roomkey mint livekit --grants '{\"video\":{\"roomList\":true}}' --ttl 1m"
-    )]
+    #[command(after_help = "Example:\n  roomkey mint livekit --identity alice --room standup --role host")]
     Mint(mint::Arguments),
     /// Show what a token is, whether it is valid, and what its bearer can do
     #[command(

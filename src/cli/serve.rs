@@ -20,6 +20,9 @@ pub(super) fn run(files: &Files) -> Result<(), Failure> {
         if config.livekit.is_none() {
             tracing::warn!("POST /livekit/token is off: livekit has no keys");
         }
+        if config.liveblocks.is_none() {
+            tracing::warn!("POST /api/liveblocks-auth is off: liveblocks has neither secret_key nor signing_secret");
+        }
         let public = bind("server.listen", config.server.listen).await?;
         let admin = match config.admin {
             Some(address) => Some(bind("admin.listen", address).await?),
@@ -44,7 +47,8 @@ pub(super) async fn until_stopped(
         version = env!("CARGO_PKG_VERSION"),
         "Listening"
     );
-    match Roomkey::builder(config).build().serve(public, admin, signals).await {
+    let roomkey = Roomkey::builder(config).build().map_err(|error| Failure::Because(error.to_string()))?;
+    match roomkey.serve(public, admin, signals).await {
         Ended::Drained => Ok(()),
         Ended::Cut => Err(Failure::Told),
     }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
+use super::file::read_text;
 use super::layer::{Layer, folder_of};
+use super::nearest::nearest_of;
 use super::secrets;
-use super::section::{Section, nearest_of, read_text};
+use super::section::Section;
 use crate::authenticate::{ApiKey, BadKey, JwtKey, JwtSettings, Scope, Settings};
 use crate::claims::{ClaimNames, ClaimTests};
 use crate::role::Roles;

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Warnings;
 use super::authenticate::tests;
-use super::section::{Section, nearest_of};
+use super::nearest::nearest_of;
+use super::section::Section;
 use crate::ask::Provider;
 use crate::authorize::{Credential, Effect, LiveblocksRoom, Rule, Settings, Where};
 use crate::liveblocks::Permissions;

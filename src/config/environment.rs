@@ -5,30 +5,31 @@ use std::collections::HashMap;
 
 use config::{Map, Value, ValueKind};
 
+use super::file::read_text;
 use super::layer::Layer;
 use super::problem::Problems;
-use super::section::{FROM_ENVIRONMENT, read_text};
+use super::section::FROM_ENVIRONMENT;
 use crate::authenticate::{ApiKey, api_key_name};
 
 /// Begins every variable that sets a setting by its path.
 const PREFIX: &str = "ROOMKEY__";
 
 /// Names that others use, and the settings they set. Each also with `_FILE`.
-const ECOSYSTEM: [(&str, [&str; 2]); 4] = [
+const ECOSYSTEM: [(&str, [&str; 2]); 5] = [
     ("LIVEKIT_URL", ["livekit", "url"]),
     ("LIVEKIT_API_KEY", ["livekit", "api_key"]),
     ("LIVEKIT_API_SECRET", ["livekit", "api_secret"]),
     ("LIVEKIT_KEYS", ["livekit", "keys"]),
+    ("LIVEBLOCKS_SECRET_KEY", ["liveblocks", "secret_key"]),
 ];
 
 /// Short forms that a later version will have.
-const LATER: [&str; 6] = [
-    "LIVEBLOCKS_SECRET_KEY",
-    "LIVEBLOCKS_SECRET_KEY_FILE",
+const LATER: [&str; 5] = [
     "ROOMKEY_JWT_JWKS_URL",
     "ROOMKEY_SESSION_URL",
     "ROOMKEY_CALLBACK_URL",
     "ROOMKEY_SIGNING_SECRET",
+    "ROOMKEY_SIGNING_SECRET_FILE",
 ];
 
 /// Parts of the short form for one `jwt`: variable, setting, and how it is

@@ -7,8 +7,11 @@
 mod authenticate;
 mod authorize;
 mod environment;
+mod file;
 mod layer;
+mod liveblocks;
 mod livekit;
+mod nearest;
 mod problem;
 mod roles;
 mod secrets;
@@ -28,9 +31,10 @@ pub(crate) use server::{Cors, Log, LogFormat, Server};
 use crate::ask::Provider;
 use crate::livekit::grant::Grants;
 use crate::role::Roles;
+use file::read_text;
 use layer::Layer;
 use problem::Problems;
-use section::{Reading, Section, read_text};
+use section::{Reading, Section};
 
 /// What the embedded defaults are called in messages.
 const DEFAULTS_NAME: &str = "built-in defaults";
@@ -53,6 +57,7 @@ pub struct Config {
     pub(crate) log: Log,
     pub(crate) cors: Cors,
     pub(crate) livekit: Option<crate::livekit::Settings>,
+    pub(crate) liveblocks: Option<crate::liveblocks::Settings>,
     pub(crate) authenticate: Vec<crate::authenticate::Settings>,
     pub(crate) authorize: Vec<crate::authorize::Settings>,
     pub(crate) roles: Roles,
@@ -167,10 +172,12 @@ impl Config {
         let roles = roles::read(root.section("roles"), &mut warnings);
         let livekit = livekit::read(root.section("livekit"), dev, &mut warnings);
         let authenticate = authenticate::read(root.sections("authenticate"), &roles);
-        let providers: Vec<_> = livekit.as_ref().map(|_| Provider::LiveKit).into_iter().collect();
+        let liveblocks = liveblocks::read(root.section("liveblocks"), &mut warnings);
+        let on = [(livekit.is_some(), Provider::LiveKit), (liveblocks.is_some(), Provider::Liveblocks)];
+        let providers: Vec<_> = on.into_iter().filter_map(|(on, provider)| on.then_some(provider)).collect();
         let known = authorize::Known { roles: &roles, providers: &providers };
         let authorize = authorize::read(root.sections("authorize"), &known, &mut warnings);
-        root.later(&["liveblocks", "limits"]);
+        root.later(&["limits"]);
         if purpose == Purpose::Serve {
             for (key, remedy) in [
                 (
@@ -186,8 +193,8 @@ impl Config {
                     root.problems().add(key, described, format!("is missing; it {remedy}"));
                 }
             }
-            if livekit.is_none() && root.problems().is_empty() {
-                let remedy = "set livekit.api_key and livekit.api_secret, or LIVEKIT_KEYS, and livekit.url";
+            if providers.is_empty() && root.problems().is_empty() {
+                let remedy = "set livekit.api_key and livekit.api_secret, or LIVEKIT_KEYS, and livekit.url; or liveblocks.secret_key";
                 root.problems().add(
                     "livekit",
                     described,
@@ -202,6 +209,7 @@ impl Config {
             log: log?,
             cors: cors?,
             livekit,
+            liveblocks,
             authenticate,
             authorize,
             roles,

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Warnings;
 use super::livekit::ttl;
-use super::section::{Section, nearest_of};
+use super::nearest::nearest_of;
+use super::section::Section;
 use crate::liveblocks::{self, Permissions};
 use crate::livekit::grant::{FLAGS, Flag, Grants, KIND_DETAILS, KINDS, OTHERS, SOURCES, VideoGrant};
 use crate::livekit::role::{known, other_members, set_sources};

@@ -6,21 +6,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::time::Duration;
 
 use config::{Value, ValueKind};
 use secrecy::SecretString;
 
+use super::file::read_text;
 use super::layer::{Layer, folder_of, own_members, place_of};
+use super::nearest::{nearest, nearest_of};
 use super::problem::Problems;
 use super::units;
 
 /// Begins the place of everything that came from the environment.
 pub(super) const FROM_ENVIRONMENT: &str = "environment variable ";
-
-/// No setting's file is larger.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What all sections share while one configuration is read.
 #[derive(Debug)]
@@ -357,40 +355,6 @@ impl<'a> Section<'a> {
             self.reading.problems.add(self.key(key), place, "is missing");
         }
     }
-}
-
-/// Reads a small text file, less one newline at its end.
-pub(super) fn read_text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error_text(&error))?.len();
-    if size > MAX_FILE_BYTES {
-        return Err("it has more than 1 MiB".to_owned());
-    }
-    let mut text = std::fs::read_to_string(path).map_err(|error| error_text(&error))?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    Ok(text)
-}
-
-/// An I/O error as the system words it.
-fn error_text(error: &std::io::Error) -> String {
-    if error.kind() == std::io::ErrorKind::InvalidData { "it is not UTF-8 text".to_owned() } else { error.to_string() }
-}
-
-/// `; did you mean …?` for the name most like `name`, if one is.
-pub(super) fn nearest_of<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
-    nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    known
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, known)| *distance <= 1 + known.len().min(name.len()) / 4)
-        .min()
-        .map(|(_, known)| known)
 }
 
 fn json_of(value: Value) -> serde_json::Value {

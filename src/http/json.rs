@@ -10,6 +10,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use super::problem::{ApiError, Kind};
+use crate::ask::OnBehalf;
+use crate::name::MAX_LIVEKIT_BYTES;
 
 /// The longest field name that a message repeats.
 const MAX_SHOWN: usize = 64;
@@ -33,6 +35,34 @@ pub(super) fn shown(name: &str) -> String {
     } else {
         "a field".to_owned()
     }
+}
+
+/// A string of at most `max` bytes; empty and null count as not given.
+pub(super) fn text(body: &mut Map<String, Value>, field: &'static str, max: usize) -> Result<Option<String>, ApiError> {
+    match body.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if text.len() <= max => Ok(Some(text)),
+        Some(Value::String(_)) => Err(ApiError::invalid(field, format_args!("has more than {max} bytes"))),
+        Some(_) => Err(ApiError::invalid(field, "must be a string")),
+    }
+}
+
+/// What only a backend may say. What is there counts as said, whatever it
+/// holds.
+pub(super) fn on_behalf(body: &mut Map<String, Value>, user: Option<String>) -> Result<OnBehalf, ApiError> {
+    let mut said = |field| {
+        let there = body.contains_key(field);
+        text(body, field, MAX_LIVEKIT_BYTES).map(|text| text.or_else(|| there.then(String::new)))
+    };
+    let (name, role) = (said("name")?, said("role")?);
+    let claims = match body.remove("claims") {
+        None => None,
+        Some(Value::Null) => Some(Map::new()),
+        Some(Value::Object(claims)) => Some(claims),
+        Some(_) => return Err(ApiError::invalid("claims", "must be an object")),
+    };
+    Ok(OnBehalf { user, name, role, claims })
 }
 
 /// A value that remembers the first name it saw twice.

@@ -5,6 +5,7 @@
 mod edge;
 mod health;
 mod json;
+mod liveblocks;
 mod livekit;
 mod problem;
 
@@ -34,6 +35,7 @@ pub(crate) fn public(snapshot: Arc<Snapshot>) -> Router {
     let cors = cors(&snapshot.cors);
     Router::new()
         .merge(livekit::routes())
+        .merge(liveblocks::routes())
         .merge(health::healthz())
         .fallback(async || ApiError::new(Kind::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))

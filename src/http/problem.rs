@@ -6,6 +6,7 @@
 //! Source of the form: RFC 9457 (`application/problem+json`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -17,8 +18,12 @@ use crate::authenticate::AuthenticateError;
 use crate::authorize::Refusal;
 use crate::livekit::{IssueError, NotSettable};
 
-/// Seconds after which an undecided request may be tried again.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+/// When an undecided request may be tried again.
+const RETRY_AFTER_UNDECIDED: Duration = Duration::from_secs(2);
+
+/// Statuses on which Liveblocks' client stops for good
+/// (`@liveblocks/core` 3.24 `auth-manager.ts`, measured).
+const STOP_LIVEBLOCKS: [u16; 11] = [400, 401, 403, 404, 405, 410, 412, 414, 422, 431, 451];
 
 /// What a client can tell errors apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +37,9 @@ pub(super) enum Kind {
     BodyTooLarge,
     UnsupportedMediaType,
     Internal,
+    UpstreamFailed,
     AuthorizerUnavailable,
+    Overloaded,
     Timeout,
 }
 
@@ -48,7 +55,9 @@ impl Kind {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::UpstreamFailed => (StatusCode::BAD_GATEWAY, "upstream_failed"),
             Self::AuthorizerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "authorizer_unavailable"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
         }
     }
@@ -62,13 +71,15 @@ pub(super) struct ApiError {
     detail: Option<String>,
     /// For the client: what the decider said.
     reason: Option<String>,
+    /// For the client: when to try again.
+    retry_after: Option<Duration>,
     /// For the log.
     cause: Option<String>,
 }
 
 impl ApiError {
     pub(super) const fn new(kind: Kind) -> Self {
-        Self { kind, detail: None, reason: None, cause: None }
+        Self { kind, detail: None, reason: None, retry_after: None, cause: None }
     }
 
     /// A 400 that names the field.
@@ -85,12 +96,18 @@ impl ApiError {
         Self { detail: Some(detail.into()), ..self }
     }
 
+    pub(super) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
     pub(super) fn cause(self, cause: impl std::fmt::Display) -> Self {
         Self { cause: Some(cause.to_string()), ..self }
     }
 
-    /// The problem document, and the one line in the log.
-    pub(super) fn render(&self, mut response: Response, request_id: &str) -> Response {
+    /// The problem document, and the one line in the log. Liveblocks' client in
+    /// its callback form looks at the body alone, and stops at
+    /// `"error":"forbidden"`: what will not pass says so `to_liveblocks`.
+    pub(super) fn render(&self, mut response: Response, request_id: &str, to_liveblocks: bool) -> Response {
         let (status, code) = self.kind.spec();
         let cause = self.cause.as_deref().or(self.detail.as_deref()).unwrap_or_default();
         if status.is_server_error() {
@@ -110,6 +127,11 @@ impl ApiError {
                 problem[name] = text.as_str().into();
             }
         }
+        if to_liveblocks && STOP_LIVEBLOCKS.contains(&status.as_u16()) {
+            problem["error"] = "forbidden".into();
+            let reason = self.reason.as_deref().or(self.detail.as_deref()).or(status.canonical_reason());
+            problem["reason"] = reason.unwrap_or_default().into();
+        }
         *response.body_mut() = Body::from(problem.to_string());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
@@ -126,8 +148,9 @@ impl IntoResponse for ApiError {
             Kind::Unauthenticated => {
                 response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Kind::AuthorizerUnavailable => {
-                response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+            Kind::AuthorizerUnavailable | Kind::Overloaded => {
+                let wait = self.retry_after.unwrap_or(RETRY_AFTER_UNDECIDED);
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
             }
             _ => (),
         }

@@ -1,5 +1,146 @@
-//! Liveblocks: documents that several edit at once.
+//! Liveblocks: from a permit to an access or ID token.
+//!
+//! For Liveblocks' cloud the token is made by Liveblocks, with the project's
+//! secret key; for an app that embeds a Liveblocks server of its own we sign
+//! it. Which rooms and rights it opens is settled before, the same way for both.
 
+mod cloud;
+mod describe;
+mod grant;
+mod local;
 mod scope;
 
+use std::time::Duration;
+
+pub(crate) use cloud::{Cloud, CloudSettings};
+pub(crate) use describe::describe;
+pub(crate) use grant::{Grant, Unfit};
+pub(crate) use local::{Local, LocalSettings};
 pub(crate) use scope::{Permissions, Role};
+
+use crate::authorize::Permit;
+use crate::claims::Claims;
+use crate::outbound::Outbound;
+
+/// What there is to configure.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) form: FormSettings,
+    pub(crate) token: TokenKind,
+    /// Members of the user info and the claims they come from.
+    pub(crate) user_info: Vec<(String, String)>,
+    pub(crate) group_ids: Option<String>,
+    pub(crate) organization_id: Option<String>,
+}
+
+/// Who makes the token.
+#[derive(Clone, Debug)]
+pub(crate) enum FormSettings {
+    Cloud(CloudSettings),
+    Local(LocalSettings),
+}
+
+/// What the token holds: rights, or an identity whose rights the rooms know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    Access,
+    Id,
+}
+
+/// Hands out keys to documents.
+#[derive(Debug)]
+pub(crate) struct Liveblocks {
+    settings: Settings,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Cloud(Cloud),
+    Local(Local),
+}
+
+/// Why a permit still gives no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum IssueError {
+    /// What was to be granted is not what Liveblocks takes. Our configuration's
+    /// fault, but for what an API key said.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The permit opens nothing.
+    #[error("no room is left to open: every entry of liveblocks_rooms lacks a claim")]
+    Nothing,
+    /// The token could not be signed here.
+    #[error("signing failed")]
+    Sign,
+    /// Liveblocks did not do it; says what to look at.
+    #[error("Liveblocks: {0}")]
+    Upstream(String),
+    /// Liveblocks did not answer in time.
+    #[error("Liveblocks did not answer within liveblocks.timeout")]
+    Silent,
+    /// Too many calls are under way here, or Liveblocks wants us to wait.
+    #[error("{why}")]
+    Busy {
+        /// For the log.
+        why: &'static str,
+        /// Seconds to wait.
+        retry_after: Duration,
+    },
+}
+
+impl Liveblocks {
+    pub(crate) fn new(settings: Settings, outbound: Outbound) -> Self {
+        let form = match &settings.form {
+            FormSettings::Cloud(cloud) => Form::Cloud(Cloud::new(cloud.clone(), outbound)),
+            FormSettings::Local(local) => Form::Local(Local::new(local.clone())),
+        };
+        Self { settings, form }
+    }
+
+    /// What a permit grants, checked against all that Liveblocks bounds.
+    pub(crate) fn grant<'a>(&self, permit: &'a Permit) -> Result<Grant<'a>, IssueError> {
+        let person = self.person(permit.caller().subject(), permit.caller().claims())?;
+        match self.settings.token {
+            TokenKind::Id => Ok(Grant { person, permissions: None }),
+            TokenKind::Access => Ok(Grant { person, permissions: Some(grant::permissions(permit)?) }),
+        }
+    }
+
+    /// What an operator grants by hand, checked likewise.
+    pub(crate) fn grant_one<'a>(
+        &self,
+        user: &'a str,
+        claims: &Claims,
+        room: &str,
+        permissions: &'a Permissions,
+    ) -> Result<Grant<'a>, Unfit> {
+        let person = self.person(user, claims)?;
+        let permissions = match self.settings.token {
+            TokenKind::Id => None,
+            TokenKind::Access => Some(vec![(room.to_owned(), permissions)]),
+        };
+        Ok(Grant { person, permissions })
+    }
+
+    /// The token that a permit gives.
+    pub(crate) async fn issue(&self, permit: &Permit, now: i64) -> Result<String, IssueError> {
+        self.token(&self.grant(permit)?, now).await
+    }
+
+    /// The token for a grant.
+    pub(crate) async fn token(&self, grant: &Grant<'_>, now: i64) -> Result<String, IssueError> {
+        match &self.form {
+            Form::Cloud(cloud) => cloud.token(grant).await,
+            Form::Local(local) => local.token(grant, now),
+        }
+    }
+
+    /// What would be signed, or asked of Liveblocks, for a grant.
+    pub(crate) fn preview(&self, grant: &Grant<'_>, now: i64) -> Result<serde_json::Value, IssueError> {
+        match &self.form {
+            Form::Cloud(_) => Ok(serde_json::json!(grant)),
+            Form::Local(local) => Ok(serde_json::json!(local.claims(grant, now)?)),
+        }
+    }
+}

@@ -71,7 +71,7 @@ fn describe_video(video: &Map<String, Value>, identity: &str, described: &mut De
         if let Err(why) = Identity::try_from(identity) {
             described.problems.push(format!("it joins, but its identity {why}"));
         }
-        if let Err(why) = RoomName::try_from(room) {
+        if let Err(why) = RoomName::livekit(room) {
             described.problems.push(format!("it joins, but its room {why}"));
         }
     }

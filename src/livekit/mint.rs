@@ -32,7 +32,7 @@ pub(crate) fn mint(
         Identity::try_from(identity).map_err(|why| format!("--identity: the identity {why}"))?;
     }
     if let Some(room) = minting.room {
-        RoomName::try_from(room).map_err(|why| format!("--room: the room {why}"))?;
+        RoomName::livekit(room).map_err(|why| format!("--room: the room {why}"))?;
     }
     if role.grants.has(Flag::RoomJoin) && (minting.identity.is_none() || minting.room.is_none()) {
         return Err("a token with roomJoin needs --identity and a room; without a room it would open none".to_owned());

@@ -87,7 +87,7 @@ impl LiveKit {
             "random" => Some(random.as_str().into()),
             claim => caller.claims().get(claim).and_then(piece),
         });
-        let name = name.and_then(|name| RoomName::try_from(&*name).ok());
+        let name = name.and_then(|name| RoomName::livekit(&name).ok());
         Some(name.ok_or("cannot be generated for this caller, who lacks a claim for it; name one"))
     }
 

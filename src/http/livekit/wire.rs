@@ -10,13 +10,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::ask::{Action, Agent, Ask, OnBehalf, Requested, Resource};
-use crate::http::json::shown;
+use crate::ask::{Action, Agent, Ask, Requested, Resource};
+use crate::http::json::{on_behalf, shown, text};
 use crate::http::problem::ApiError;
 use crate::livekit::room_config;
-use crate::name::RoomName;
+use crate::name::{MAX_LIVEKIT_BYTES as MAX_NAME_BYTES, RoomName};
 
-const MAX_NAME_BYTES: usize = 256;
 const MAX_METADATA_BYTES: usize = 4096;
 const MAX_ATTRIBUTES: usize = 32;
 const MAX_ATTRIBUTES_BYTES: usize = 4096;
@@ -81,7 +80,7 @@ pub(super) fn read(mut body: Map<String, Value>) -> Result<(Dialect, Ask), ApiEr
         return Err(ApiError::invalid("userId", "is user_id again; send one of them"));
     }
     let resource = match text(&mut body, dialect.room(), usize::MAX)? {
-        Some(room) => match RoomName::try_from(room.as_str()) {
+        Some(room) => match RoomName::livekit(&room) {
             Ok(room) => Resource::Room(room),
             Err(why) => return Err(ApiError::invalid(dialect.room(), why)),
         },
@@ -98,35 +97,8 @@ pub(super) fn read(mut body: Map<String, Value>) -> Result<(Dialect, Ask), ApiEr
         attributes: attributes("participant_attributes", body.remove("participant_attributes"))?,
         agents: agents(body.remove("room_config"))?,
     };
-    let on_behalf = OnBehalf {
-        user,
-        name: backend_text(&mut body, "name")?,
-        role: backend_text(&mut body, "role")?,
-        claims: match body.remove("claims") {
-            None => None,
-            Some(Value::Null) => Some(Map::new()),
-            Some(Value::Object(claims)) => Some(claims),
-            Some(_) => return Err(ApiError::invalid("claims", "must be an object")),
-        },
-    };
+    let on_behalf = on_behalf(&mut body, user)?;
     Ok((dialect, Ask { action: Action::LiveKitJoin, resource, requested, on_behalf }))
-}
-
-/// A string of at most `max` bytes; empty and null count as not given.
-fn text(body: &mut Map<String, Value>, field: &'static str, max: usize) -> Result<Option<String>, ApiError> {
-    match body.remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) if text.len() <= max => Ok(Some(text)),
-        Some(Value::String(_)) => Err(ApiError::invalid(field, format_args!("has more than {max} bytes"))),
-        Some(_) => Err(ApiError::invalid(field, "must be a string")),
-    }
-}
-
-/// As [`text`], but what is there counts as sent, whatever it holds.
-fn backend_text(body: &mut Map<String, Value>, field: &'static str) -> Result<Option<String>, ApiError> {
-    let sent = body.contains_key(field);
-    Ok(text(body, field, MAX_NAME_BYTES)?.or_else(|| sent.then(String::new)))
 }
 
 fn attributes(field: &str, value: Option<Value>) -> Result<BTreeMap<String, String>, ApiError> {

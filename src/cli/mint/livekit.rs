@@ -1,33 +1,21 @@
-//! `roomkey mint`: tokens without HTTP, for operators and their scripts.
+//! `roomkey mint livekit`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Failure, Files};
+use super::{Failure, Files, role};
 use crate::claims::Claims;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Purpose, units};
-use crate::livekit::{Minting, Role, mint};
+use crate::config::{Config, Purpose, units};
+use crate::livekit::{HandWritten, Minting, Role, mint};
 
 const MIN_TTL: Duration = Duration::from_secs(1);
 const MAX_TTL: Duration = Duration::from_hours(24);
 
 #[derive(clap::Args, Debug)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    provider: Provider,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Provider {
-    /// A LiveKit access token
-    Livekit(LiveKit),
-}
-
-#[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("rights").required(true))]
-struct LiveKit {
+pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,
     /// Who the participant is
@@ -67,8 +55,7 @@ fn attribute(text: &str) -> Result<(String, String), &'static str> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Provider::Livekit(wanted) = &arguments.provider;
+pub(super) fn run(wanted: &Arguments) -> Result<(), Failure> {
     let config = wanted.files.load(Purpose::Keys)?;
     let Some(settings) = &config.livekit else {
         return Err(Failure::Because(
@@ -106,19 +93,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn configured(config: &crate::config::Config, name: &str) -> Result<Role, Failure> {
-    let Some(role) = config.roles.get(name) else {
-        let names: Vec<_> = config.roles.iter().map(crate::role::Role::name).collect();
-        return Err(Failure::Because(format!("--role: there is no role {name:?}; there are {}", names.join(", "))));
-    };
-    let livekit = role.livekit.clone();
+fn configured(config: &Config, name: &str) -> Result<Role, Failure> {
+    let livekit = role(config, name)?.livekit.clone();
     livekit.ok_or_else(|| Failure::Because(format!("--role: the role {name:?} has no [roles.{name}.livekit]")))
 }
 
 fn hand_written(grants: &str) -> Result<(Role, Option<String>, Option<String>), Failure> {
     let json: Value = serde_json::from_str(grants)
         .map_err(|_| Failure::Usage("--grants must be JSON such as {\"video\":{\"roomList\":true}}".to_owned()))?;
-    let read = crate::livekit::HandWritten::read(&json).map_err(|wrong| {
+    let read = HandWritten::read(&json).map_err(|wrong| {
         let lines: Vec<_> = wrong.into_iter().map(|(path, why)| format!("--grants: {path}: {why}")).collect();
         Failure::Because(lines.join("\n"))
     })?;
