@@ -59,4 +59,4 @@ mod telemetry;
 pub mod template;
 
 pub use config::{Config, Problem, Purpose, Sources};
-pub use service::{BuildError, Builder, Roomkey};
+pub use service::{BuildError, Builder, Handle, Roomkey};

@@ -22,14 +22,29 @@ use crate::config::Config;
 use crate::http;
 use crate::outbound::Outbound;
 use crate::serve::{self, Ended, Limits, Listeners, Readiness, Shutdown};
-use crate::snapshot::{PlugIns, Snapshot};
+use crate::snapshot::{Outside, PlugIns, Snapshot};
 
 /// Roomkey, built and ready to serve.
 #[derive(Debug)]
 pub struct Roomkey {
-    current: Arc<ArcSwap<Router>>,
+    handle: Handle,
     limits: Limits,
     shutdown: Shutdown,
+}
+
+/// Puts new configurations in place of the running one.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    current: Arc<ArcSwap<Router>>,
+    outside: Arc<Outside>,
+}
+
+impl Handle {
+    /// Requests that begin from here on see this configuration; those under way
+    /// end on theirs. Listeners and their bounds stay as they are.
+    pub fn replace(&self, config: &Config) {
+        self.current.store(Arc::new(http::public(Arc::new(Snapshot::new(config, &self.outside)))));
+    }
 }
 
 /// Why a [`Roomkey`] could not be built.
@@ -49,21 +64,21 @@ impl Builder {
     /// Adds an authenticator before the configured ones.
     #[must_use]
     pub fn authenticator(mut self, authenticator: impl Authenticator + 'static) -> Self {
-        self.plug_ins.authenticators.push(Box::new(authenticator));
+        self.plug_ins.authenticators.push(Arc::new(authenticator));
         self
     }
 
     /// Adds an authorizer before the configured ones.
     #[must_use]
     pub fn authorizer(mut self, authorizer: impl Authorizer + 'static) -> Self {
-        self.plug_ins.authorizers.push(Box::new(authorizer));
+        self.plug_ins.authorizers.push(Arc::new(authorizer));
         self
     }
 
     /// Adds a check after the decision.
     #[must_use]
     pub fn veto(mut self, veto: impl Veto + 'static) -> Self {
-        self.plug_ins.vetoes.push(Box::new(veto));
+        self.plug_ins.vetoes.push(Arc::new(veto));
         self
     }
 
@@ -91,9 +106,10 @@ impl Builder {
         };
         let shutdown = Shutdown { delay: server.shutdown_delay, grace: server.shutdown_grace };
         let outbound = Outbound::new().map_err(BuildError)?;
-        let snapshot = Snapshot::new(&self.config, self.plug_ins, &outbound, self.clock);
-        let router = http::public(Arc::new(snapshot));
-        Ok(Roomkey { current: Arc::new(ArcSwap::from_pointee(router)), limits, shutdown })
+        let outside = Arc::new(Outside { plug_ins: self.plug_ins, outbound, clock: self.clock });
+        let handle = Handle { current: Arc::new(ArcSwap::from_pointee(Router::new())), outside };
+        handle.replace(&self.config);
+        Ok(Roomkey { handle, limits, shutdown })
     }
 }
 
@@ -104,10 +120,16 @@ impl Roomkey {
         Builder { config, plug_ins: PlugIns::default(), clock: Arc::new(SystemClock) }
     }
 
+    /// What puts new configurations in place while this one serves.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// The public routes. Whoever serves them elsewhere than with
     /// [`Roomkey::serve`] bounds heads and connections there.
     pub fn router(&self) -> Router {
-        Router::new().fallback_service(Current(self.current.clone()))
+        Router::new().fallback_service(Current(self.handle.current.clone()))
     }
 
     /// Serves until `signals` end it: the first begins to drain, the second

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use crate::authenticate::{Authenticator, Chain};
-use crate::authorize::{Authorizer, Engine, Veto};
-use crate::clock::Clock;
+use crate::authenticate::{self, Authenticator, Chain};
+use crate::authorize::{self, Authorizer, Engine, Veto};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Cors, Server};
 use crate::liveblocks::Liveblocks;
 use crate::livekit::LiveKit;
@@ -26,29 +26,48 @@ pub(crate) struct Snapshot {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// What outlives every configuration.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    pub(crate) plug_ins: PlugIns,
+    pub(crate) outbound: Outbound,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
 /// Plug-ins of the program that embeds Roomkey; they come before the
 /// configured ones.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PlugIns {
-    pub(crate) authenticators: Vec<Box<dyn Authenticator>>,
-    pub(crate) authorizers: Vec<Box<dyn Authorizer>>,
-    pub(crate) vetoes: Vec<Box<dyn Veto>>,
+    pub(crate) authenticators: Vec<Arc<dyn Authenticator>>,
+    pub(crate) authorizers: Vec<Arc<dyn Authorizer>>,
+    pub(crate) vetoes: Vec<Arc<dyn Veto>>,
+}
+
+impl Outside {
+    /// What a command needs that decides without serving.
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up.
+    pub(crate) fn new() -> Result<Self, String> {
+        Ok(Self { plug_ins: PlugIns::default(), outbound: Outbound::new()?, clock: Arc::new(SystemClock) })
+    }
 }
 
 impl Snapshot {
-    pub(crate) fn new(config: &Config, plug_ins: PlugIns, outbound: &Outbound, clock: Arc<dyn Clock>) -> Self {
-        let mut authenticators = plug_ins.authenticators;
-        authenticators.extend(config.authenticate.iter().map(crate::authenticate::Settings::build));
-        let mut authorizers = plug_ins.authorizers;
-        authorizers.extend(config.authorize.iter().map(crate::authorize::Settings::build));
+    pub(crate) fn new(config: &Config, outside: &Outside) -> Self {
+        let PlugIns { mut authenticators, mut authorizers, vetoes } = outside.plug_ins.clone();
+        authenticators.extend(config.authenticate.iter().map(authenticate::Settings::build));
+        authorizers.extend(config.authorize.iter().map(authorize::Settings::build));
+        let (clock, outbound) = (&outside.clock, &outside.outbound);
         Self {
             server: config.server.clone(),
             cors: config.cors.clone(),
             chain: Chain::new(authenticators, config.cors.origins.clone(), clock.clone()),
-            engine: Engine::new(authorizers, plug_ins.vetoes, config.roles.clone()),
+            engine: Engine::new(authorizers, vetoes, config.roles.clone()),
             livekit: config.livekit.clone().map(LiveKit::new),
             liveblocks: config.liveblocks.clone().map(|settings| Liveblocks::new(settings, outbound.clone())),
-            clock,
+            clock: clock.clone(),
         }
     }
 }

@@ -171,7 +171,7 @@ pub enum AuthenticateError {
 /// The authenticators in their order.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    authenticators: Vec<Box<dyn Authenticator>>,
+    authenticators: Vec<Arc<dyn Authenticator>>,
     origins: Origins,
     clock: Arc<dyn Clock>,
 }
@@ -184,7 +184,7 @@ pub(crate) enum Credential<'a> {
 }
 
 impl Chain {
-    pub(crate) fn new(authenticators: Vec<Box<dyn Authenticator>>, origins: Origins, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(authenticators: Vec<Arc<dyn Authenticator>>, origins: Origins, clock: Arc<dyn Clock>) -> Self {
         Self { authenticators, origins, clock }
     }
 

@@ -1,5 +1,7 @@
 //! What the operator chooses among, and the one place that builds it.
 
+use std::sync::Arc;
+
 use super::Authenticator;
 use super::api_key::{ApiKey, ApiKeys};
 use super::guest::Guest;
@@ -15,11 +17,11 @@ pub(crate) enum Settings {
 }
 
 impl Settings {
-    pub(crate) fn build(&self) -> Box<dyn Authenticator> {
+    pub(crate) fn build(&self) -> Arc<dyn Authenticator> {
         match self {
-            Self::Jwt(settings) => Box::new(Jwt::new((**settings).clone())),
-            Self::ApiKey(keys) => Box::new(ApiKeys::new(keys.clone())),
-            Self::Guest { id } => Box::new(Guest::new(id.clone())),
+            Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone())),
+            Self::ApiKey(keys) => Arc::new(ApiKeys::new(keys.clone())),
+            Self::Guest { id } => Arc::new(Guest::new(id.clone())),
         }
     }
 }

@@ -17,8 +17,8 @@ const MAX_REASON_CHARS: usize = 200;
 /// again at any time.
 #[derive(Debug)]
 pub struct Engine {
-    authorizers: Vec<Box<dyn Authorizer>>,
-    vetoes: Vec<Box<dyn Veto>>,
+    authorizers: Vec<Arc<dyn Authorizer>>,
+    vetoes: Vec<Arc<dyn Veto>>,
     roles: Roles,
 }
 
@@ -46,7 +46,7 @@ pub enum Refusal {
 impl Engine {
     /// An engine over these authorizers, in this order.
     #[must_use]
-    pub fn new(authorizers: Vec<Box<dyn Authorizer>>, vetoes: Vec<Box<dyn Veto>>, roles: Roles) -> Self {
+    pub fn new(authorizers: Vec<Arc<dyn Authorizer>>, vetoes: Vec<Arc<dyn Veto>>, roles: Roles) -> Self {
         Self { authorizers, vetoes, roles }
     }
 

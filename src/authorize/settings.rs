@@ -1,5 +1,7 @@
 //! What the operator chooses among, and the one place that builds it.
 
+use std::sync::Arc;
+
 use super::Authorizer;
 use super::credential::Credential;
 use super::rules::{Rule, Rules};
@@ -12,10 +14,10 @@ pub(crate) enum Settings {
 }
 
 impl Settings {
-    pub(crate) fn build(&self) -> Box<dyn Authorizer> {
+    pub(crate) fn build(&self) -> Arc<dyn Authorizer> {
         match self {
-            Self::Rules(rules) => Box::new(Rules::new(rules.clone())),
-            Self::Credential => Box::new(Credential),
+            Self::Rules(rules) => Arc::new(Rules::new(rules.clone())),
+            Self::Credential => Arc::new(Credential),
         }
     }
 }

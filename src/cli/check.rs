@@ -9,11 +9,9 @@ use crate::ask::{Action, Ask, OnBehalf, Requested, Resource};
 use crate::authenticate::Caller;
 use crate::authorize::{Permit, Refusal};
 use crate::claims::{Claims, text};
-use crate::clock::SystemClock;
 use crate::config::{Config, Problem, Purpose};
 use crate::name::{BadName, RoomName};
-use crate::outbound::Outbound;
-use crate::snapshot::{PlugIns, Snapshot};
+use crate::snapshot::{Outside, Snapshot};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -108,8 +106,7 @@ fn question(claims: &str, place: &Place) -> Result<(Caller, Ask), Failure> {
 
 fn decide(config: &Config, caller: Caller, ask: Ask) -> Result<Decision, Failure> {
     let because = |error: &dyn std::fmt::Display| Failure::Because(error.to_string());
-    let outbound = Outbound::new().map_err(Failure::Because)?;
-    let snapshot = Snapshot::new(config, PlugIns::default(), &outbound, std::sync::Arc::new(SystemClock));
+    let snapshot = Snapshot::new(config, &Outside::new().map_err(Failure::Because)?);
     let refused = |outcome, rule: String, reason| Decision { outcome, rule, role: None, claims: None, reason };
     let decided = block_on(async { Ok(snapshot.engine.rehearse(caller, ask).await) })?;
     Ok(match decided {

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let listener = serve::bind("--listen", arguments.listen).await?;
         let address = listener.local_addr().map_err(|error| Failure::Because(error.to_string()))?;
         introduce(address, &secret)?;
-        serve::until_stopped(config, listener, None).await
+        serve::until_stopped(config, None, listener, None).await
     })
 }
 

@@ -10,6 +10,7 @@ mod healthcheck;
 mod inspect;
 mod keygen;
 mod mint;
+mod reload;
 mod serve;
 
 use std::path::PathBuf;
@@ -59,7 +60,7 @@ enum Command {
 }
 
 /// Which files to read.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct Files {
     /// A TOML file; several lie over each other in their order
     #[arg(long, value_name = "FILE")]

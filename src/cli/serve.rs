@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use super::{Failure, Files, block_on};
+use super::{Failure, Files, block_on, reload};
 use crate::config::{Config, Purpose};
 use crate::serve::{Ended, signals};
 use crate::service::Roomkey;
@@ -28,13 +28,15 @@ pub(super) fn run(files: &Files) -> Result<(), Failure> {
             Some(address) => Some(bind("admin.listen", address).await?),
             None => None,
         };
-        until_stopped(config, public, admin).await
+        until_stopped(config, Some(files.clone()), public, admin).await
     })
 }
 
-/// Serves on these listeners until a signal ends it.
+/// Serves on these listeners until a signal ends it; with `sources`, new
+/// configurations come from there.
 pub(super) async fn until_stopped(
     config: Config,
+    sources: Option<Files>,
     public: TcpListener,
     admin: Option<TcpListener>,
 ) -> Result<(), Failure> {
@@ -47,7 +49,11 @@ pub(super) async fn until_stopped(
         version = env!("CARGO_PKG_VERSION"),
         "Listening"
     );
+    let files = config.files.clone();
     let roomkey = Roomkey::builder(config).build().map_err(|error| Failure::Because(error.to_string()))?;
+    if let Some(sources) = sources {
+        tokio::spawn(reload::watch(sources, roomkey.handle(), files));
+    }
     match roomkey.serve(public, admin, signals).await {
         Ended::Drained => Ok(()),
         Ended::Cut => Err(Failure::Told),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::file::read_text;
 use super::layer::{Layer, folder_of};
 use super::nearest::nearest_of;
 use super::secrets;
@@ -212,14 +211,8 @@ fn api_keys(section: &mut Section<'_>, roles: &Roles) -> Option<Vec<ApiKey>> {
 
 /// The `[[keys]]` of a file of their own.
 fn keys_file<'a>(section: &Section<'a>, file: &str) -> Option<Vec<Section<'a>>> {
+    let text = section.read_file("keys_file", file)?;
     let path = folder_of(&section.place("keys_file")).join(file);
-    let text = match read_text(&path) {
-        Ok(text) => text,
-        Err(why) => {
-            section.fail("keys_file", format!("cannot read {file:?}: {why}; give a readable file"));
-            return None;
-        }
-    };
     let layer = Layer::from_toml(&text, &path.display().to_string())
         .map_err(|problem| section.problems().push(problem))
         .ok()?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use config::{Map, Value, ValueKind};
 
-use super::file::read_text;
+use super::file::Reader;
 use super::layer::Layer;
 use super::problem::Problems;
 use super::section::FROM_ENVIRONMENT;
@@ -62,9 +62,14 @@ fn table(variable: &str, members: Vec<(&str, Value)>) -> Value {
     value(variable, members)
 }
 
-/// Reads the environment. `files` are the layers below, to refuse a short form
+/// Reads the environment. `below` are the layers of the files, to refuse a short form
 /// beside a list of its kind.
-pub(super) fn layer(environment: &HashMap<String, String>, files: &[Layer], problems: &Problems) -> Layer {
+pub(super) fn layer(
+    environment: &HashMap<String, String>,
+    below: &[Layer],
+    files: &Reader,
+    problems: &Problems,
+) -> Layer {
     let mut layer = Layer::default();
     let mut names: Vec<_> = environment.keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -89,11 +94,17 @@ pub(super) fn layer(environment: &HashMap<String, String>, files: &[Layer], prob
     for name in LATER.iter().filter(|name| environment.contains_key(**name)) {
         problems.add(*name, origin(name), "is not there yet in this version of Roomkey; take it out");
     }
-    short_forms(environment, files, problems, &mut layer);
+    short_forms(environment, below, files, problems, &mut layer);
     layer
 }
 
-fn short_forms(environment: &HashMap<String, String>, files: &[Layer], problems: &Problems, layer: &mut Layer) {
+fn short_forms(
+    environment: &HashMap<String, String>,
+    below: &[Layer],
+    files: &Reader,
+    problems: &Problems,
+    layer: &mut Layer,
+) {
     let mut authenticate = Vec::new();
     let mut authorize = Vec::new();
     let jwt: Vec<_> = JWT.iter().filter(|(name, ..)| environment.contains_key(*name)).collect();
@@ -113,7 +124,7 @@ fn short_forms(environment: &HashMap<String, String>, files: &[Layer], problems:
         }
         authenticate.push((*first, table(first, members)));
     }
-    if let Some((name, key)) = api_key(environment, problems) {
+    if let Some((name, key)) = api_key(environment, files, problems) {
         let hash = ApiKey::hash_hex(&key);
         let list = |items: &[&str]| value(name, items.iter().map(|item| value(name, *item)).collect::<Vec<_>>());
         let entry = table(
@@ -138,7 +149,7 @@ fn short_forms(environment: &HashMap<String, String>, files: &[Layer], problems:
     }
     for (key, entries) in [("authenticate", authenticate), ("authorize", authorize)] {
         let Some((name, _)) = entries.first() else { continue };
-        if files.iter().any(|file| file.0.contains_key(key)) {
+        if below.iter().any(|file| file.0.contains_key(key)) {
             problems.add(*name, origin(name), format!("stands beside [[{key}]] in a file; keep one of them"));
         } else {
             let list: Vec<_> = entries.iter().map(|(_, entry)| entry.clone()).collect();
@@ -147,7 +158,11 @@ fn short_forms(environment: &HashMap<String, String>, files: &[Layer], problems:
     }
 }
 
-fn api_key(environment: &HashMap<String, String>, problems: &Problems) -> Option<(&'static str, String)> {
+fn api_key(
+    environment: &HashMap<String, String>,
+    files: &Reader,
+    problems: &Problems,
+) -> Option<(&'static str, String)> {
     let inline = environment.get("ROOMKEY_API_KEY");
     let file = environment.get("ROOMKEY_API_KEY_FILE");
     let (name, key) = match (inline, file) {
@@ -160,7 +175,7 @@ fn api_key(environment: &HashMap<String, String>, problems: &Problems) -> Option
             return None;
         }
         (Some(key), None) => ("ROOMKEY_API_KEY", key.clone()),
-        (None, Some(path)) => match read_text(std::path::Path::new(path)) {
+        (None, Some(path)) => match files.text(std::path::Path::new(path)) {
             Ok(key) => ("ROOMKEY_API_KEY_FILE", key),
             Err(why) => {
                 let name = "ROOMKEY_API_KEY_FILE";

@@ -31,7 +31,7 @@ pub(crate) use server::{Cors, Log, LogFormat, Server};
 use crate::ask::Provider;
 use crate::livekit::grant::Grants;
 use crate::role::Roles;
-use file::read_text;
+use file::Reader;
 use layer::Layer;
 use problem::Problems;
 use section::{Reading, Section};
@@ -62,6 +62,8 @@ pub struct Config {
     pub(crate) authorize: Vec<crate::authorize::Settings>,
     pub(crate) roles: Roles,
     pub(crate) warnings: Vec<Problem>,
+    /// All files that were read, those of secrets too.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// How much a configuration must hold.
@@ -107,10 +109,12 @@ impl Config {
     /// Everything that is wrong with it, by file and line.
     pub fn load(sources: &Sources, purpose: Purpose) -> Result<Self, Vec<Problem>> {
         let mut files = Vec::new();
+        let reader = Reader::default();
         let problems = Problems::default();
         for path in &sources.files {
             let name = path.display().to_string();
-            let read = read_text(path)
+            let read = reader
+                .text(path)
                 .map_err(|why| Problem::new("configuration", &*name, format!("cannot be read: {why}")))
                 .and_then(|text| Layer::from_toml(&text, &name));
             match read {
@@ -118,10 +122,10 @@ impl Config {
                 Err(problem) => return Err(vec![problem]),
             }
         }
-        let environment = environment::layer(&sources.environment, &files, &problems);
+        let environment = environment::layer(&sources.environment, &files, &reader, &problems);
         files.push(environment);
         let described = sources.describe();
-        Self::read(files, sources, purpose, &described, false, problems)
+        Self::read(files, sources, purpose, &described, false, &reader, problems)
     }
 
     /// Reads one text as the whole configuration, for development: the
@@ -129,7 +133,15 @@ impl Config {
     /// page on this machine may ask.
     pub(crate) fn development(text: &str) -> Result<Self, Vec<Problem>> {
         let layer = Layer::from_toml(text, "development").map_err(|problem| vec![problem])?;
-        Self::read(vec![layer], &Sources::default(), Purpose::Serve, "development", true, Problems::default())
+        Self::read(
+            vec![layer],
+            &Sources::default(),
+            Purpose::Serve,
+            "development",
+            true,
+            &Reader::default(),
+            Problems::default(),
+        )
     }
 
     fn read(
@@ -138,6 +150,7 @@ impl Config {
         purpose: Purpose,
         described: &str,
         dev: bool,
+        files: &Reader,
         problems: Problems,
     ) -> Result<Self, Vec<Problem>> {
         let merged = Layer::from_toml(DEFAULTS, DEFAULTS_NAME).and_then(|defaults| {
@@ -147,11 +160,11 @@ impl Config {
                 .map_err(|error| Problem::new("configuration", described, error.to_string()))
         });
         let merged = merged.map_err(|problem| vec![problem])?;
-        let reading = Reading { problems: &problems, environment: &sources.environment };
+        let reading = Reading { problems: &problems, environment: &sources.environment, files };
         let config = Section::new(String::new(), Value::new(None, merged.0), &reading)
             .and_then(|root| Self::read_root(root, sources, purpose, described, dev));
         match config {
-            Some(config) if problems.is_empty() => Ok(config),
+            Some(config) if problems.is_empty() => Ok(Self { files: files.seen(), ..config }),
             _ => Err(problems.into_sorted()),
         }
     }
@@ -214,6 +227,7 @@ impl Config {
             authorize,
             roles,
             warnings: warnings.all,
+            files: Vec::new(),
         })
     }
 

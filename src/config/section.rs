@@ -11,7 +11,7 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 use secrecy::SecretString;
 
-use super::file::read_text;
+use super::file::Reader;
 use super::layer::{Layer, folder_of, own_members, place_of};
 use super::nearest::{nearest, nearest_of};
 use super::problem::Problems;
@@ -25,6 +25,7 @@ pub(super) const FROM_ENVIRONMENT: &str = "environment variable ";
 pub(super) struct Reading<'a> {
     pub(super) problems: &'a Problems,
     pub(super) environment: &'a HashMap<String, String>,
+    pub(super) files: &'a Reader,
 }
 
 /// A secret and the setting it came from, to say what is wrong with it.
@@ -329,7 +330,7 @@ impl<'a> Section<'a> {
 
     /// The text of the file that a setting names, less one newline at its end.
     pub(super) fn read_file(&self, key: &str, path: &str) -> Option<String> {
-        match read_text(&folder_of(&self.place(key)).join(path)) {
+        match self.reading.files.text(&folder_of(&self.place(key)).join(path)) {
             Ok(text) => Some(text),
             Err(why) => {
                 self.fail(key, format!("cannot read {path:?}: {why}; give a readable file"));
