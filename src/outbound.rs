@@ -3,20 +3,66 @@
 //! A call is sent again only where nothing was sent: when no connection came
 //! about. What comes back is read up to a cap and no further.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 use reqwest::redirect::Policy;
 
-/// The longest answer that is read.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// The longest answer that is read, if the caller says nothing else.
+pub(crate) const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// For how long an unused connection is kept: below what servers keep.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A server on the same network answers sooner, or is not there.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The connections of the process, which outlive its configurations.
+/// The connections of the process, which outlive its configurations: one pool
+/// for each connect timeout.
+#[derive(Debug, Default)]
+pub(crate) struct Pools(Mutex<HashMap<Duration, reqwest::Client>>);
+
+impl Pools {
+    /// The pool with that connect timeout. Asked for when a configuration is
+    /// put in place, not on the way of a request.
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up, such as without any CA certificates.
+    pub(crate) fn outbound(&self, connect_timeout: Duration) -> Result<Outbound, String> {
+        let mut pools = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(client) = pools.get(&connect_timeout) {
+            return Ok(Outbound(client.clone()));
+        }
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(connect_timeout)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .user_agent(concat!("roomkey/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| format!("cannot set up TLS, for which CA certificates must be installed: {error}"))?;
+        pools.insert(connect_timeout, client.clone());
+        Ok(Outbound(client))
+    }
+}
+
+/// A pool of connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound(reqwest::Client);
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) headers: HeaderMap,
+    /// With one it is a POST of JSON, without a GET.
+    pub(crate) json: Option<Vec<u8>>,
+    /// For the whole call.
+    pub(crate) timeout: Duration,
+    pub(crate) max_answer: usize,
+}
 
 /// An answer of any status.
 #[derive(Debug)]
@@ -35,78 +81,46 @@ pub(crate) enum NoAnswer {
     /// It broke off, or is no HTTP.
     #[error("the answer broke off or is no HTTP")]
     Broken,
-    /// More than 64 KiB.
-    #[error("the answer has more than 64 KiB")]
-    TooLarge,
+    /// More than was to be read.
+    #[error("the answer is too long")]
+    TooLong,
     /// Nothing, or not all of it, in time.
     #[error("no whole answer in time")]
     Silent,
 }
 
 impl Outbound {
-    /// A pool without connections yet.
-    ///
-    /// # Errors
-    ///
-    /// TLS cannot be set up, such as without any CA certificates.
-    pub(crate) fn new() -> Result<Self, String> {
-        reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .user_agent(concat!("roomkey/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(Self)
-            .map_err(|error| format!("cannot set up TLS: {error}"))
-    }
-
-    /// Posts JSON and waits for the whole answer, `timeout` in all.
-    pub(crate) async fn post_json(
-        &self,
-        url: &str,
-        headers: &[(HeaderName, HeaderValue)],
-        body: Vec<u8>,
-        timeout: Duration,
-    ) -> Result<Answer, NoAnswer> {
-        let once = || self.post_once(url, headers, body.clone());
+    /// Makes a call and waits for the whole answer.
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
         let twice = async {
-            match once().await {
-                Err(NoAnswer::NoConnection) => once().await,
+            match self.once(call).await {
+                Err(NoAnswer::NoConnection) => self.once(call).await,
                 done => done,
             }
         };
-        tokio::time::timeout(timeout, twice).await.unwrap_or(Err(NoAnswer::Silent))
+        tokio::time::timeout(call.timeout, twice).await.unwrap_or(Err(NoAnswer::Silent))
     }
 
-    async fn post_once(
-        &self,
-        url: &str,
-        headers: &[(HeaderName, HeaderValue)],
-        body: Vec<u8>,
-    ) -> Result<Answer, NoAnswer> {
-        let mut request =
-            self.0.post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
-        for (name, value) in headers {
-            request = request.header(name, value);
+    async fn once(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
+        let method = if call.json.is_some() { Method::POST } else { Method::GET };
+        let mut request = self.0.request(method, call.url).headers(call.headers.clone());
+        if let Some(json) = &call.json {
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(json.clone());
         }
         let mut response = request.send().await.map_err(|error| no_answer(&error))?;
-        if response.content_length().is_some_and(|length| length > MAX_ANSWER_BYTES as u64) {
-            return Err(NoAnswer::TooLarge);
+        if response.content_length().is_some_and(|length| length > call.max_answer as u64) {
+            return Err(NoAnswer::TooLong);
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(NoAnswer::TooLarge);
+            if body.len() + chunk.len() > call.max_answer {
+                return Err(NoAnswer::TooLong);
             }
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
     }
 }
-
-/// A server on the same network answers sooner, or is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn no_answer(error: &reqwest::Error) -> NoAnswer {
     if error.is_connect() {

@@ -20,7 +20,6 @@ use crate::authorize::{Authorizer, Veto};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http;
-use crate::outbound::Outbound;
 use crate::serve::{self, Ended, Limits, Listeners, Readiness, Shutdown};
 use crate::snapshot::{Outside, PlugIns, Snapshot};
 
@@ -35,15 +34,40 @@ pub struct Roomkey {
 /// Puts new configurations in place of the running one.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    current: Arc<ArcSwap<Router>>,
+    current: Arc<ArcSwap<Running>>,
     outside: Arc<Outside>,
+}
+
+/// A configuration and its routes.
+#[derive(Debug)]
+struct Running {
+    snapshot: Arc<Snapshot>,
+    router: Router,
+}
+
+impl Running {
+    fn new(config: &Config, outside: &Outside) -> Result<Self, BuildError> {
+        let snapshot = Arc::new(Snapshot::new(config, outside).map_err(BuildError)?);
+        Ok(Self { router: http::public(snapshot.clone()), snapshot })
+    }
 }
 
 impl Handle {
     /// Requests that begin from here on see this configuration; those under way
     /// end on theirs. Listeners and their bounds stay as they are.
-    pub fn replace(&self, config: &Config) {
-        self.current.store(Arc::new(http::public(Arc::new(Snapshot::new(config, &self.outside)))));
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up; the old one stays in place.
+    pub fn replace(&self, config: &Config) -> Result<(), BuildError> {
+        self.current.store(Arc::new(Running::new(config, &self.outside)?));
+        Ok(())
+    }
+
+    /// Whether a request could be decided on now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.current.load().snapshot.is_ready()
     }
 }
 
@@ -105,10 +129,9 @@ impl Builder {
             max_connections: server.max_connections,
         };
         let shutdown = Shutdown { delay: server.shutdown_delay, grace: server.shutdown_grace };
-        let outbound = Outbound::new().map_err(BuildError)?;
-        let outside = Arc::new(Outside { plug_ins: self.plug_ins, outbound, clock: self.clock });
-        let handle = Handle { current: Arc::new(ArcSwap::from_pointee(Router::new())), outside };
-        handle.replace(&self.config);
+        let outside = Arc::new(Outside::new(self.plug_ins, self.clock));
+        let running = Running::new(&self.config, &outside)?;
+        let handle = Handle { current: Arc::new(ArcSwap::from_pointee(running)), outside };
         Ok(Roomkey { handle, limits, shutdown })
     }
 }
@@ -138,7 +161,7 @@ impl Roomkey {
         let readiness = Arc::new(Readiness::default());
         let listeners = Listeners {
             public: vec![(public, self.router())],
-            admin: admin.map(|listener| (listener, http::admin(readiness.clone()))),
+            admin: admin.map(|listener| (listener, http::admin(readiness.clone(), self.handle.clone()))),
         };
         serve::run(listeners, self.limits, self.shutdown, readiness, signals).await
     }
@@ -146,7 +169,7 @@ impl Roomkey {
 
 /// The routes of the newest configuration, taken anew by each request.
 #[derive(Clone, Debug)]
-struct Current(Arc<ArcSwap<Router>>);
+struct Current(Arc<ArcSwap<Running>>);
 
 impl tower::Service<Request> for Current {
     type Response = Response;
@@ -158,7 +181,7 @@ impl tower::Service<Request> for Current {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let mut router = Router::clone(&self.0.load());
+        let mut router = self.0.load().router.clone();
         Box::pin(router.call(request))
     }
 }

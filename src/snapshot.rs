@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use crate::authenticate::{self, Authenticator, Chain};
+use crate::authenticate::{Authenticator, Chain, KeySets};
 use crate::authorize::{self, Authorizer, Engine, Veto};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config::{Config, Cors, Server};
 use crate::liveblocks::Liveblocks;
 use crate::livekit::LiveKit;
-use crate::outbound::Outbound;
+use crate::outbound::Pools;
 
 /// One configuration, ready to serve.
 #[derive(Debug)]
@@ -30,7 +30,8 @@ pub(crate) struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct Outside {
     pub(crate) plug_ins: PlugIns,
-    pub(crate) outbound: Outbound,
+    pub(crate) pools: Pools,
+    pub(crate) key_sets: KeySets,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -44,30 +45,39 @@ pub(crate) struct PlugIns {
 }
 
 impl Outside {
-    /// What a command needs that decides without serving.
-    ///
-    /// # Errors
-    ///
-    /// TLS cannot be set up.
-    pub(crate) fn new() -> Result<Self, String> {
-        Ok(Self { plug_ins: PlugIns::default(), outbound: Outbound::new()?, clock: Arc::new(SystemClock) })
+    pub(crate) fn new(plug_ins: PlugIns, clock: Arc<dyn Clock>) -> Self {
+        Self { plug_ins, pools: Pools::default(), key_sets: KeySets::default(), clock }
     }
 }
 
 impl Snapshot {
-    pub(crate) fn new(config: &Config, outside: &Outside) -> Self {
+    /// # Errors
+    ///
+    /// TLS cannot be set up, and something configured needs it.
+    pub(crate) fn new(config: &Config, outside: &Outside) -> Result<Self, String> {
         let PlugIns { mut authenticators, mut authorizers, vetoes } = outside.plug_ins.clone();
-        authenticators.extend(config.authenticate.iter().map(authenticate::Settings::build));
+        for settings in &config.authenticate {
+            authenticators.push(settings.build(outside)?);
+        }
         authorizers.extend(config.authorize.iter().map(authorize::Settings::build));
-        let (clock, outbound) = (&outside.clock, &outside.outbound);
-        Self {
+        let clock = &outside.clock;
+        Ok(Self {
             server: config.server.clone(),
             cors: config.cors.clone(),
             chain: Chain::new(authenticators, config.cors.origins.clone(), clock.clone()),
             engine: Engine::new(authorizers, vetoes, config.roles.clone()),
             livekit: config.livekit.clone().map(LiveKit::new),
-            liveblocks: config.liveblocks.clone().map(|settings| Liveblocks::new(settings, outbound.clone())),
+            liveblocks: config
+                .liveblocks
+                .clone()
+                .map(|settings| Liveblocks::new(settings, &outside.pools))
+                .transpose()?,
             clock: clock.clone(),
-        }
+        })
+    }
+
+    /// Whether a request could be decided on now.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.chain.is_ready()
     }
 }

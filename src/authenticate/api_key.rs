@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
 use super::{Authenticator, Examined, Head, Identified, Identify, NotIdentified};
-use crate::ask::Ask;
+use crate::ask::{Ask, Context};
 use crate::authorize::Sealed;
 use crate::claims::Claims;
 
@@ -120,7 +120,7 @@ impl Identify for OnBehalfOf<'_> {
         true
     }
 
-    async fn identify(self: Box<Self>, ask: &Ask) -> Result<Identified, NotIdentified> {
+    async fn identify(self: Box<Self>, ask: &Ask, _: &Context) -> Result<Identified, NotIdentified> {
         let key = self.0;
         if !key.scopes.contains(&Scope::Token) {
             return Err(NotIdentified::Forbidden("this API key lacks the scope `token`"));

@@ -8,6 +8,8 @@
 //!
 //! Source: RFC 7519 sections 4.1 and 7.2, RFC 8725 section 3.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation};
@@ -15,8 +17,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::head::Cookie;
-use super::{Authenticator, Examined, Head, Identified};
+use super::jwks::{KeySet, KeySetSettings, NoKey};
+use super::{Authenticator, Examined, Head, Identified, Identify, NotIdentified};
+use crate::ask::{Ask, Context};
 use crate::claims::{ClaimNames, ClaimTests, Claims, select};
+use crate::outbound::CONNECT_TIMEOUT;
+use crate::snapshot::Outside;
 
 /// What a token must be.
 #[derive(Clone, Debug)]
@@ -24,13 +30,22 @@ pub(crate) struct JwtSettings {
     pub(crate) issuer: Option<String>,
     /// Empty: any.
     pub(crate) audience: Vec<String>,
-    pub(crate) key: JwtKey,
+    pub(crate) key: KeySettings,
     /// Seconds by which clocks may differ.
     pub(crate) leeway: i64,
     /// Besides the bearer.
     pub(crate) cookie: Option<String>,
     pub(crate) require: ClaimTests,
     pub(crate) names: ClaimNames,
+}
+
+/// Where the key is.
+#[derive(Clone, Debug)]
+pub(crate) enum KeySettings {
+    /// Here.
+    Fixed(JwtKey),
+    /// With the issuer.
+    Set(KeySetSettings),
 }
 
 /// A key, and what it may verify.
@@ -77,40 +92,56 @@ impl JwtKey {
         Self::new(key, fits, algorithms).map_err(BadKey::Algorithms)
     }
 
+    /// Algorithms of public keys by their names.
+    pub(crate) fn public_algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
+        use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+        choose(names, &[RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA])
+    }
+
     /// The first that fits is the default.
     fn new(decoding: DecodingKey, fits: &[Algorithm], algorithms: Option<&[String]>) -> Result<Self, String> {
         let chosen = match algorithms {
             None => vec![fits[0]],
-            Some([]) => return Err("is empty; leave it out for the key's own algorithm".to_owned()),
-            Some(names) => names
-                .iter()
-                .map(|name| {
-                    fits.iter().find(|algorithm| format!("{algorithm:?}") == *name).copied().ok_or_else(|| {
-                        let fits: Vec<_> = fits.iter().map(|algorithm| format!("{algorithm:?}")).collect();
-                        format!("{name:?} does not fit the key, which does {}", fits.join(", "))
-                    })
-                })
-                .collect::<Result<_, _>>()?,
+            Some(names) => choose(names, fits)?,
         };
+        Ok(Self::of_set(decoding, chosen))
+    }
+
+    /// A key that does these algorithms.
+    pub(super) fn of_set(decoding: DecodingKey, algorithms: Vec<Algorithm>) -> Self {
         let mut validation = Validation::new_for_family(AlgorithmFamily::Hmac);
-        validation.algorithms = chosen;
+        validation.algorithms = algorithms;
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
-        Ok(Self { decoding, validation })
+        Self { decoding, validation }
+    }
+
+    /// Whether it may verify what is signed so.
+    pub(super) fn does(&self, algorithm: Algorithm) -> bool {
+        self.validation.algorithms.contains(&algorithm)
     }
 
     /// The claims, if the signature holds. Nothing in them was checked.
-    pub(crate) fn verify(&self, token: &str) -> Result<Map<String, Value>, &'static str> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| "unreadable header")?;
-        if header.crit.is_some() {
-            return Err("the header has `crit`");
-        }
+    fn verify(&self, token: &str) -> Result<Map<String, Value>, &'static str> {
         jsonwebtoken::decode(token, &self.decoding, &self.validation)
             .map(|token| token.claims)
             .map_err(|_| "the signature, the algorithm or the form does not hold")
     }
+}
+
+fn choose(names: &[String], fits: &[Algorithm]) -> Result<Vec<Algorithm>, String> {
+    if names.is_empty() {
+        return Err("is empty; leave it out for the key's own algorithm".to_owned());
+    }
+    let one = |name: &String| {
+        fits.iter().find(|algorithm| format!("{algorithm:?}") == *name).copied().ok_or_else(|| {
+            let fits: Vec<_> = fits.iter().map(|algorithm| format!("{algorithm:?}")).collect();
+            format!("{name:?} does not fit the key, which does {}", fits.join(", "))
+        })
+    };
+    names.iter().map(one).collect()
 }
 
 /// Why a PEM file does not do.
@@ -124,13 +155,26 @@ pub(crate) enum BadKey {
 
 /// Takes three-part bearers and cookies of its issuer.
 #[derive(Debug)]
-pub(crate) struct Jwt(JwtSettings);
+pub(crate) struct Jwt {
+    settings: JwtSettings,
+    key: Key,
+}
+
+#[derive(Debug)]
+enum Key {
+    Fixed(JwtKey),
+    Set(Arc<KeySet>),
+}
 
 impl Jwt {
     pub(crate) const KIND: &str = "jwt";
 
-    pub(crate) const fn new(settings: JwtSettings) -> Self {
-        Self(settings)
+    pub(crate) fn new(settings: JwtSettings, outside: &Outside) -> Result<Self, String> {
+        let key = match &settings.key {
+            KeySettings::Fixed(key) => Key::Fixed(key.clone()),
+            KeySettings::Set(set) => Key::Set(outside.key_sets.get(set, &outside.pools.outbound(CONNECT_TIMEOUT)?)),
+        };
+        Ok(Self { settings, key })
     }
 
     /// Whether a token looks like one of ours. Nothing in it is believed.
@@ -140,22 +184,33 @@ impl Jwt {
             iss: Option<String>,
         }
         token.bytes().filter(|byte| *byte == b'.').count() == 2
-            && self.0.issuer.as_ref().is_none_or(|issuer| {
+            && self.settings.issuer.as_ref().is_none_or(|issuer| {
                 insecure_decode_claims::<Unverified>(token).is_ok_and(|claims| claims.iss.as_ref() == Some(issuer))
             })
     }
 
-    fn identify(&self, token: &str, now: i64) -> Result<Identified, &'static str> {
-        let values = self.0.key.verify(token)?;
+    /// The claims, if there is a key here and the signature holds.
+    fn verify(&self, token: &str) -> Option<Result<Map<String, Value>, &'static str>> {
+        let Ok(header) = jsonwebtoken::decode_header(token) else { return Some(Err("unreadable header")) };
+        if header.crit.is_some() {
+            return Some(Err("the header has `crit`"));
+        }
+        match &self.key {
+            Key::Fixed(key) => Some(key.verify(token)),
+            Key::Set(set) => set.with_key(header.kid.as_deref(), header.alg, |key| key.verify(token)),
+        }
+    }
+
+    fn identify(&self, values: Map<String, Value>, now: i64) -> Result<Identified, &'static str> {
         self.check(&values, now)?;
-        let claims = Claims::new(self.0.names.clone(), values);
+        let claims = Claims::new(self.settings.names.clone(), values);
         let subject = claims.text("id").filter(|id| !id.is_empty()).ok_or("the claim for `id` is missing or empty")?;
         Ok(Identified { subject: subject.into_owned(), claims, sealed: None })
     }
 
     /// RFC 7519 section 4.1, less what asks for more than the token.
     fn check(&self, claims: &Map<String, Value>, now: i64) -> Result<(), &'static str> {
-        let settings = &self.0;
+        let settings = &self.settings;
         let time = |name: &str| claims.get(name).map(|value| seconds(value).ok_or("a time that is no number"));
         let exp = time("exp").ok_or("no `exp`")??;
         if exp.saturating_add(settings.leeway) <= now {
@@ -205,7 +260,7 @@ impl Authenticator for Jwt {
     }
 
     fn examine<'a>(&'a self, head: &Head<'a>, now: i64) -> Examined<'a> {
-        let token = match (head.bearer(), self.0.cookie.as_deref().map(|name| head.cookie(name))) {
+        let token = match (head.bearer(), self.settings.cookie.as_deref().map(|name| head.cookie(name))) {
             (Some(bearer), _) => bearer,
             (None, Some(Cookie::One(cookie))) => cookie,
             (None, Some(Cookie::Ambiguous)) => return Examined::Rejected("the cookie came more than once"),
@@ -214,9 +269,44 @@ impl Authenticator for Jwt {
         if !self.claims(token) {
             return Examined::NotMine;
         }
-        match self.identify(token, now) {
-            Ok(identified) => Examined::Known(identified),
-            Err(why) => Examined::Rejected(why),
+        match self.verify(token).map(|verified| verified.and_then(|values| self.identify(values, now))) {
+            Some(Ok(identified)) => Examined::Known(identified),
+            Some(Err(why)) => Examined::Rejected(why),
+            None => Examined::Later(Box::new(UnknownKey { jwt: self, token, now })),
         }
+    }
+
+    fn is_ready(&self) -> bool {
+        match &self.key {
+            Key::Fixed(_) => true,
+            Key::Set(set) => set.is_there(),
+        }
+    }
+}
+
+/// A token whose key is not here, or not yet.
+struct UnknownKey<'a> {
+    jwt: &'a Jwt,
+    token: &'a str,
+    now: i64,
+}
+
+impl std::fmt::Debug for UnknownKey<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnknownKey").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Identify for UnknownKey<'_> {
+    async fn identify(self: Box<Self>, _: &Ask, _: &Context) -> Result<Identified, NotIdentified> {
+        const UNKNOWN: NotIdentified = NotIdentified::Rejected("signed with a key that its issuer does not have");
+        let Key::Set(set) = &self.jwt.key else { return Err(UNKNOWN) };
+        set.fetch_for_unknown().await.map_err(|why| match why {
+            NoKey::Unknown => UNKNOWN,
+            NoKey::Unavailable => NotIdentified::Unavailable("the issuer's keys cannot be fetched".to_owned()),
+        })?;
+        let values = self.jwt.verify(self.token).ok_or(UNKNOWN)?.map_err(NotIdentified::Rejected)?;
+        self.jwt.identify(values, self.now).map_err(NotIdentified::Rejected)
     }
 }

@@ -8,6 +8,7 @@
 mod api_key;
 mod guest;
 mod head;
+mod jwks;
 mod jwt;
 mod settings;
 
@@ -19,10 +20,11 @@ use async_trait::async_trait;
 pub(crate) use api_key::{ApiKey, Scope, is_name as is_api_key_name, name_of as api_key_name};
 pub use head::Head;
 pub(crate) use head::Origins;
-pub(crate) use jwt::{BadKey, JwtKey, JwtSettings};
+pub(crate) use jwks::{KeySetSettings, KeySets, KeySource, is_safe};
+pub(crate) use jwt::{BadKey, JwtKey, JwtSettings, KeySettings};
 pub(crate) use settings::Settings;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Context};
 use crate::authorize::Sealed;
 use crate::claims::Claims;
 use crate::clock::Clock;
@@ -36,6 +38,11 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
 
     /// Looks at a request's head, before its body is read.
     fn examine<'a>(&'a self, head: &Head<'a>, now: i64) -> Examined<'a>;
+
+    /// Whether it could tell, had it been asked now.
+    fn is_ready(&self) -> bool {
+        true
+    }
 }
 
 /// What an authenticator makes of a request's head.
@@ -66,7 +73,7 @@ pub trait Identify: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// The credential does not hold for this request.
-    async fn identify(self: Box<Self>, ask: &Ask) -> Result<Identified, NotIdentified>;
+    async fn identify(self: Box<Self>, ask: &Ask, context: &Context) -> Result<Identified, NotIdentified>;
 }
 
 /// Why a right credential still names no caller.
@@ -82,6 +89,9 @@ pub enum NotIdentified {
     /// The credential is wrong after all; 401.
     #[error("{0}")]
     Rejected(&'static str),
+    /// It cannot be told; 503. For the log.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// What an authenticator found out.
@@ -166,6 +176,14 @@ pub enum AuthenticateError {
     /// The credential does not reach this far.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// It cannot be told who asks.
+    #[error("{via}: {why}")]
+    Unavailable {
+        /// The authenticator that claimed the credential.
+        via: String,
+        /// For the log.
+        why: String,
+    },
 }
 
 /// The authenticators in their order.
@@ -186,6 +204,11 @@ pub(crate) enum Credential<'a> {
 impl Chain {
     pub(crate) fn new(authenticators: Vec<Arc<dyn Authenticator>>, origins: Origins, clock: Arc<dyn Clock>) -> Self {
         Self { authenticators, origins, clock }
+    }
+
+    /// Whether every authenticator could tell, had it been asked now.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.authenticators.iter().all(|authenticator| authenticator.is_ready())
     }
 
     /// Everything that can be checked before the body is read.
@@ -215,7 +238,7 @@ impl Chain {
 
 impl Credential<'_> {
     /// Everything that takes the parsed request.
-    pub(crate) async fn identify(self, ask: &Ask) -> Result<Caller, AuthenticateError> {
+    pub(crate) async fn identify(self, ask: &Ask, context: &Context) -> Result<Caller, AuthenticateError> {
         let speaks_for_others = match &self {
             Self::Caller(_) => false,
             Self::Later { identify, .. } => identify.speaks_for_others(),
@@ -225,11 +248,14 @@ impl Credential<'_> {
         }
         match self {
             Self::Caller(caller) => Ok(caller),
-            Self::Later { via, identify } => match identify.identify(ask).await {
+            Self::Later { via, identify } => match identify.identify(ask, context).await {
                 Ok(identified) => Ok(Caller::new(identified, via)),
                 Err(NotIdentified::Invalid(field, why)) => Err(AuthenticateError::Invalid(field, why.to_owned())),
                 Err(NotIdentified::Forbidden(why)) => Err(AuthenticateError::Forbidden(why)),
                 Err(NotIdentified::Rejected(why)) => Err(AuthenticateError::Rejected { via: via.to_owned(), why }),
+                Err(NotIdentified::Unavailable(why)) => {
+                    Err(AuthenticateError::Unavailable { via: via.to_owned(), why })
+                }
             },
         }
     }

@@ -6,6 +6,7 @@ use super::Authenticator;
 use super::api_key::{ApiKey, ApiKeys};
 use super::guest::Guest;
 use super::jwt::{Jwt, JwtSettings};
+use crate::snapshot::Outside;
 use crate::template::Template;
 
 /// One `[[authenticate]]`.
@@ -17,11 +18,14 @@ pub(crate) enum Settings {
 }
 
 impl Settings {
-    pub(crate) fn build(&self) -> Arc<dyn Authenticator> {
-        match self {
-            Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone())),
+    /// # Errors
+    ///
+    /// TLS cannot be set up.
+    pub(crate) fn build(&self, outside: &Outside) -> Result<Arc<dyn Authenticator>, String> {
+        Ok(match self {
+            Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone(), outside)?),
             Self::ApiKey(keys) => Arc::new(ApiKeys::new(keys.clone())),
             Self::Guest { id } => Arc::new(Guest::new(id.clone())),
-        }
+        })
     }
 }

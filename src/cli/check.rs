@@ -1,6 +1,7 @@
 //! `roomkey check`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -9,9 +10,10 @@ use crate::ask::{Action, Ask, OnBehalf, Requested, Resource};
 use crate::authenticate::Caller;
 use crate::authorize::{Permit, Refusal};
 use crate::claims::{Claims, text};
+use crate::clock::SystemClock;
 use crate::config::{Config, Problem, Purpose};
 use crate::name::{BadName, RoomName};
-use crate::snapshot::{Outside, Snapshot};
+use crate::snapshot::{Outside, PlugIns, Snapshot};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -106,7 +108,8 @@ fn question(claims: &str, place: &Place) -> Result<(Caller, Ask), Failure> {
 
 fn decide(config: &Config, caller: Caller, ask: Ask) -> Result<Decision, Failure> {
     let because = |error: &dyn std::fmt::Display| Failure::Because(error.to_string());
-    let snapshot = Snapshot::new(config, &Outside::new().map_err(Failure::Because)?);
+    let snapshot =
+        Snapshot::new(config, &Outside::new(PlugIns::default(), Arc::new(SystemClock))).map_err(Failure::Because)?;
     let refused = |outcome, rule: String, reason| Decision { outcome, rule, role: None, claims: None, reason };
     let decided = block_on(async { Ok(snapshot.engine.rehearse(caller, ask).await) })?;
     Ok(match decided {

@@ -37,11 +37,15 @@ pub(super) async fn watch(sources: Files, handle: Handle, mut files: Vec<PathBuf
             continue;
         }
         match sources.load(Purpose::Serve) {
-            Ok(config) => {
-                handle.replace(&config);
-                files = config.files;
-                tracing::info!("New configuration in place");
-            }
+            Ok(config) => match handle.replace(&config) {
+                Ok(()) => {
+                    files = config.files;
+                    tracing::info!("New configuration in place");
+                }
+                Err(error) => {
+                    tracing::error!(%error, "The new configuration cannot be used, the old one stays in place")
+                }
+            },
             Err(problems) => {
                 for problem in problems {
                     tracing::error!(key = problem.key, source = problem.source, "{}", problem.message);

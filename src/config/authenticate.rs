@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::layer::{Layer, folder_of};
+use super::livekit::scheme;
 use super::nearest::nearest_of;
-use super::secrets;
-use super::section::Section;
-use crate::authenticate::{ApiKey, BadKey, JwtKey, JwtSettings, Scope, Settings};
+use super::section::{Found, Section};
+use super::{Warnings, secrets};
+use crate::authenticate::{
+    ApiKey, BadKey, JwtKey, JwtSettings, KeySetSettings, KeySettings, KeySource, Scope, Settings, is_safe,
+};
 use crate::claims::{ClaimNames, ClaimTests};
 use crate::role::Roles;
 use crate::template::Template;
@@ -17,7 +20,7 @@ use crate::template::Template;
 /// Kinds that a later version will have.
 const LATER: [&str; 3] = ["header", "callback", "invite"];
 
-pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles) -> Vec<Settings> {
+pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: &mut Warnings) -> Vec<Settings> {
     let mut read = Vec::new();
     let mut sections = sections.unwrap_or_default().into_iter().peekable();
     while let Some(mut section) = sections.next() {
@@ -28,7 +31,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles) -> Vec<Set
             continue;
         };
         let settings = match kind.as_str() {
-            "jwt" => jwt(&mut section).map(Box::new).map(Settings::Jwt),
+            "jwt" => jwt(&mut section, warnings).map(Box::new).map(Settings::Jwt),
             "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),
             "guest" => {
                 if sections.peek().is_some() {
@@ -52,7 +55,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles) -> Vec<Set
     read
 }
 
-fn jwt(section: &mut Section<'_>) -> Option<JwtSettings> {
+fn jwt(section: &mut Section<'_>, warnings: &mut Warnings) -> Option<JwtSettings> {
     let issuer = section.text("issuer");
     if issuer.as_deref() == Some("") {
         section.fail("issuer", "is empty; leave it out to take any");
@@ -68,9 +71,8 @@ fn jwt(section: &mut Section<'_>) -> Option<JwtSettings> {
     }
     let require = section.json("require").and_then(|value| tests(section, "require", value)).unwrap_or_default();
     let names = claim_names(section);
-    section.later(&["jwks_url", "insecure_http"]);
     let shared = !audience.is_empty() || !require.is_empty();
-    let key = key(section, shared)?;
+    let key = key(section, issuer.as_deref(), shared, warnings)?;
     Some(JwtSettings {
         issuer,
         audience,
@@ -88,10 +90,66 @@ const fn is_cookie_name_byte(byte: u8) -> bool {
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
-fn key(section: &mut Section<'_>, shared: bool) -> Option<JwtKey> {
+fn key(section: &mut Section<'_>, issuer: Option<&str>, shared: bool, warnings: &mut Warnings) -> Option<KeySettings> {
     let algorithms = section.texts("algorithms");
     let secret = section.secret("secret");
     let public = section.twin("public_key");
+    let jwks_url = section.text("jwks_url");
+    let insecure_http = section.flag("insecure_http").unwrap_or(false);
+    if insecure_http {
+        warnings.add(section, "insecure_http", "lets whoever is on the way to the keys put in their own");
+    }
+    let has = |name: &str| ["", "_file", "_env"].iter().any(|twin| section.has(&format!("{name}{twin}")));
+    if section.has("jwks_url") || (issuer.is_some() && !has("secret") && !has("public_key")) {
+        if secret.is_some() || public.is_some() {
+            section.fail("jwks_url", "stands beside another key; keep one of them");
+            return None;
+        }
+        let source =
+            if section.has("jwks_url") { KeySource::Url(jwks_url?) } else { KeySource::Issuer(issuer?.to_owned()) };
+        return key_set(section, source, algorithms.as_deref(), insecure_http, shared).map(KeySettings::Set);
+    }
+    local_key(section, secret, public, algorithms.as_deref(), shared).map(KeySettings::Fixed)
+}
+
+/// A key set that is fetched.
+fn key_set(
+    section: &Section<'_>,
+    source: KeySource,
+    algorithms: Option<&[String]>,
+    insecure_http: bool,
+    shared: bool,
+) -> Option<KeySetSettings> {
+    let (key, url) = match &source {
+        KeySource::Url(url) => ("jwks_url", url),
+        KeySource::Issuer(issuer) => ("issuer", issuer),
+    };
+    if !insecure_http && !is_safe(url) {
+        section.fail(key, "must begin with https://; over plain HTTP anyone on the way could put in keys (on a network of containers `insecure_http = true` takes it)");
+        return None;
+    }
+    if let Err(why) = scheme(url, &["https", "http"]) {
+        section.fail(key, why);
+        return None;
+    }
+    if !shared {
+        section.fail(
+            key,
+            "has keys that other applications share, so their tokens would do too; add `audience` or `require`",
+        );
+    }
+    let algorithms = algorithms.map(JwtKey::public_algorithms).transpose();
+    let algorithms = algorithms.map_err(|why| section.fail("algorithms", why)).ok()?;
+    Some(KeySetSettings { source, algorithms, insecure_http })
+}
+
+fn local_key(
+    section: &Section<'_>,
+    secret: Option<Found<SecretString>>,
+    public: Option<Found<String>>,
+    algorithms: Option<&[String]>,
+    shared: bool,
+) -> Option<JwtKey> {
     let wrong_algorithms = |section: &Section<'_>, why: String| section.fail("algorithms", why);
     match (secret, public) {
         (Some(secret), Some(public)) => {
@@ -108,9 +166,7 @@ fn key(section: &mut Section<'_>, shared: bool) -> Option<JwtKey> {
                 section.problems().add(secret.key, secret.place, why);
                 return None;
             }
-            JwtKey::from_secret(text.as_bytes(), algorithms.as_deref())
-                .map_err(|why| wrong_algorithms(section, why))
-                .ok()
+            JwtKey::from_secret(text.as_bytes(), algorithms).map_err(|why| wrong_algorithms(section, why)).ok()
         }
         (None, Some(public)) => {
             if !shared {
@@ -120,7 +176,7 @@ fn key(section: &mut Section<'_>, shared: bool) -> Option<JwtKey> {
                     "is a key that other applications share, so their tokens would do too; add `audience` or `require`",
                 );
             }
-            match JwtKey::from_public_pem(&public.value, algorithms.as_deref()) {
+            match JwtKey::from_public_pem(&public.value, algorithms) {
                 Ok(key) => Some(key),
                 Err(BadKey::Key(why)) => {
                     section.problems().add(public.key, public.place, why);
@@ -136,7 +192,7 @@ fn key(section: &mut Section<'_>, shared: bool) -> Option<JwtKey> {
             let given =
                 ["secret", "secret_file", "secret_env", "public_key", "public_key_file", "public_key_env", "jwks_url"];
             if !given.iter().any(|key| section.has(key)) {
-                section.fail("secret", "is missing; give `secret` (HS256) or `public_key_file` (a PEM file), or a twin of them; discovery from `issuer` is not there yet in this version of Roomkey");
+                section.fail("secret", "is missing; give `secret` (HS256), `public_key_file` (a PEM file) or `jwks_url`, or an `issuer` to discover it from");
             }
             None
         }

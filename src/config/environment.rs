@@ -24,20 +24,16 @@ const ECOSYSTEM: [(&str, [&str; 2]); 5] = [
 ];
 
 /// Short forms that a later version will have.
-const LATER: [&str; 5] = [
-    "ROOMKEY_JWT_JWKS_URL",
-    "ROOMKEY_SESSION_URL",
-    "ROOMKEY_CALLBACK_URL",
-    "ROOMKEY_SIGNING_SECRET",
-    "ROOMKEY_SIGNING_SECRET_FILE",
-];
+const LATER: [&str; 4] =
+    ["ROOMKEY_SESSION_URL", "ROOMKEY_CALLBACK_URL", "ROOMKEY_SIGNING_SECRET", "ROOMKEY_SIGNING_SECRET_FILE"];
 
 /// Parts of the short form for one `jwt`: variable, setting, and how it is
 /// written.
-const JWT: [(&str, &str, Form); 6] = [
+const JWT: [(&str, &str, Form); 7] = [
     ("ROOMKEY_JWT_SECRET", "secret", Form::Text),
     ("ROOMKEY_JWT_SECRET_FILE", "secret_file", Form::Text),
     ("ROOMKEY_JWT_PUBLIC_KEY_FILE", "public_key_file", Form::Text),
+    ("ROOMKEY_JWT_JWKS_URL", "jwks_url", Form::Text),
     ("ROOMKEY_JWT_ISSUER", "issuer", Form::Text),
     ("ROOMKEY_JWT_AUDIENCE", "audience", Form::Commas),
     ("ROOMKEY_JWT_COOKIE", "cookie", Form::Text),

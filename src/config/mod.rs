@@ -184,7 +184,7 @@ impl Config {
         let cors = server::cors(root.section("cors"), dev);
         let roles = roles::read(root.section("roles"), &mut warnings);
         let livekit = livekit::read(root.section("livekit"), dev, &mut warnings);
-        let authenticate = authenticate::read(root.sections("authenticate"), &roles);
+        let authenticate = authenticate::read(root.sections("authenticate"), &roles, &mut warnings);
         let liveblocks = liveblocks::read(root.section("liveblocks"), &mut warnings);
         let on = [(livekit.is_some(), Provider::LiveKit), (liveblocks.is_some(), Provider::Liveblocks)];
         let providers: Vec<_> = on.into_iter().filter_map(|(on, provider)| on.then_some(provider)).collect();

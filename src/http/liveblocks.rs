@@ -42,7 +42,7 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
     let ask = read(if body.is_empty() { Map::new() } else { json::object(&body)? })?;
     arrival
         .before_deadline(async {
-            let caller = credential.identify(&ask).await?;
+            let caller = credential.identify(&ask, &arrival.context).await?;
             if ask.requested.identity.as_deref().is_some_and(|user| user != caller.subject()) {
                 return Err(ApiError::invalid("user_id", "must be the authenticated subject, or be left out"));
             }

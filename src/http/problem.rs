@@ -169,6 +169,7 @@ impl From<AuthenticateError> for ApiError {
                 (Kind::Forbidden, Some("a cookie from a page of another origin does not count here".to_owned()))
             }
             AuthenticateError::Forbidden(why) => (Kind::Forbidden, Some((*why).to_owned())),
+            AuthenticateError::Unavailable { .. } => (Kind::AuthorizerUnavailable, None),
             AuthenticateError::Invalid(field, why) => return Self::invalid(field, why),
         };
         Self { detail, ..Self::new(kind) }.cause(error)

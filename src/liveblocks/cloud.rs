@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{Grant, IssueError};
-use crate::outbound::{Answer, NoAnswer, Outbound};
+use crate::outbound::{Answer, Call, MAX_ANSWER_BYTES, NoAnswer, Outbound};
 
 const WARNING: HeaderName = HeaderName::from_static("x-lb-warn");
 
@@ -74,15 +74,16 @@ impl Cloud {
             return Err(IssueError::Busy { why, retry_after: DEFAULT_RETRY_AFTER });
         };
         let url = if grant.permissions.is_some() { &self.authorize_url } else { &self.identify_url };
-        let headers: Vec<_> = self.authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
-        let body = serde_json::to_vec(grant).map_err(|_| IssueError::Sign)?;
-        match self.outbound.post_json(url, &headers, body, self.timeout).await {
+        let headers = self.authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
+        let json = Some(serde_json::to_vec(grant).map_err(|_| IssueError::Sign)?);
+        let call = Call { url, headers, json, timeout: self.timeout, max_answer: MAX_ANSWER_BYTES };
+        match self.outbound.call(&call).await {
             Ok(answer) => read(&answer),
             Err(NoAnswer::Silent) => Err(IssueError::Silent),
             Err(error @ NoAnswer::NoConnection) => {
                 Err(IssueError::Upstream(format!("{error}; check liveblocks.base_url and the network to it")))
             }
-            Err(error @ (NoAnswer::Broken | NoAnswer::TooLarge)) => Err(IssueError::Upstream(error.to_string())),
+            Err(error @ (NoAnswer::Broken | NoAnswer::TooLong)) => Err(IssueError::Upstream(error.to_string())),
         }
     }
 }

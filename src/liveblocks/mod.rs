@@ -20,7 +20,7 @@ pub(crate) use scope::{Permissions, Role};
 
 use crate::authorize::Permit;
 use crate::claims::Claims;
-use crate::outbound::Outbound;
+use crate::outbound::{CONNECT_TIMEOUT, Pools};
 
 /// What there is to configure.
 #[derive(Clone, Debug)]
@@ -90,12 +90,15 @@ pub(crate) enum IssueError {
 }
 
 impl Liveblocks {
-    pub(crate) fn new(settings: Settings, outbound: Outbound) -> Self {
+    /// # Errors
+    ///
+    /// TLS cannot be set up for the cloud.
+    pub(crate) fn new(settings: Settings, pools: &Pools) -> Result<Self, String> {
         let form = match &settings.form {
-            FormSettings::Cloud(cloud) => Form::Cloud(Cloud::new(cloud.clone(), outbound)),
+            FormSettings::Cloud(cloud) => Form::Cloud(Cloud::new(cloud.clone(), pools.outbound(CONNECT_TIMEOUT)?)),
             FormSettings::Local(local) => Form::Local(Local::new(local.clone())),
         };
-        Self { settings, form }
+        Ok(Self { settings, form })
     }
 
     /// What a permit grants, checked against all that Liveblocks bounds.

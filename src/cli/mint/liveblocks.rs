@@ -9,7 +9,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Purpose;
 use crate::liveblocks::{Liveblocks, Permissions};
 use crate::name::RoomName;
-use crate::outbound::Outbound;
+use crate::outbound::Pools;
 
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("rights").required(true))]
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (None, scopes) => Permissions::new(scopes.clone().unwrap_or_default())
             .map_err(|why| Failure::Because(format!("--permissions: {why}")))?,
     };
-    let liveblocks = Liveblocks::new(settings, Outbound::new().map_err(Failure::Because)?);
+    let liveblocks = Liveblocks::new(settings, &Pools::default()).map_err(Failure::Because)?;
     let claims = Map::from_iter([("id".to_owned(), Value::from(arguments.user.clone()))]);
     let grant = liveblocks.grant_one(&arguments.user, &Claims::from(claims), room.as_str(), &permissions);
     let grant = grant.map_err(|error| Failure::Because(format!("--user: {error}")))?;

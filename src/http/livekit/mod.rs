@@ -37,7 +37,7 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
     let (dialect, mut ask) = wire::read(body_json::object(&body)?)?;
     arrival
         .before_deadline(async {
-            let caller = credential.identify(&ask).await?;
+            let caller = credential.identify(&ask, &arrival.context).await?;
             if ask.resource == Resource::UnnamedRoom {
                 ask.resource = match livekit.new_room(&caller) {
                     Some(Ok(room)) => Resource::Room(room),
