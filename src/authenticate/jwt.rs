@@ -43,7 +43,7 @@ pub(crate) struct JwtSettings {
 #[derive(Clone, Debug)]
 pub(crate) enum KeySettings {
     /// Here.
-    Fixed(JwtKey),
+    Fixed(Arc<JwtKey>),
     /// With the issuer.
     Set(KeySetSettings),
 }
@@ -162,7 +162,7 @@ pub(crate) struct Jwt {
 
 #[derive(Debug)]
 enum Key {
-    Fixed(JwtKey),
+    Fixed(Arc<JwtKey>),
     Set(Arc<KeySet>),
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn watch(sources: Files, handle: Handle, mut files: Vec<PathBuf
                     tracing::info!("New configuration in place");
                 }
                 Err(error) => {
-                    tracing::error!(%error, "The new configuration cannot be used, the old one stays in place")
+                    tracing::error!(%error, "The new configuration cannot be used, the old one stays in place");
                 }
             },
             Err(problems) => {

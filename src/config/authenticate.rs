@@ -1,5 +1,6 @@
 //! `[[authenticate]]`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -109,7 +110,7 @@ fn key(section: &mut Section<'_>, issuer: Option<&str>, shared: bool, warnings: 
             if section.has("jwks_url") { KeySource::Url(jwks_url?) } else { KeySource::Issuer(issuer?.to_owned()) };
         return key_set(section, source, algorithms.as_deref(), insecure_http, shared).map(KeySettings::Set);
     }
-    local_key(section, secret, public, algorithms.as_deref(), shared).map(KeySettings::Fixed)
+    local_key(section, secret, public, algorithms.as_deref(), shared).map(Arc::new).map(KeySettings::Fixed)
 }
 
 /// A key set that is fetched.

@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, source, message } = self;
         // A file's text may hold line breaks; a problem is one line.
-        let line = format!("{source}: {key}: {message}");
+        let line = format!("{key}: {source}: {message}");
         f.write_str(&line.replace(['\n', '\r'], " "))
     }
 }
