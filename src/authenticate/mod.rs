@@ -8,6 +8,7 @@
 mod api_key;
 mod guest;
 mod head;
+mod header;
 mod jwks;
 mod jwt;
 mod settings;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 pub(crate) use api_key::{ApiKey, Scope, is_name as is_api_key_name, name_of as api_key_name};
 pub use head::Head;
 pub(crate) use head::Origins;
+pub(crate) use header::HeaderSettings;
 pub(crate) use jwks::{KeySetSettings, KeySets, KeySource, is_safe};
 pub(crate) use jwt::{BadKey, JwtKey, JwtSettings, KeySettings};
 pub(crate) use settings::Settings;

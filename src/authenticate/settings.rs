@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Authenticator;
 use super::api_key::{ApiKey, ApiKeys};
 use super::guest::Guest;
+use super::header::{Header, HeaderSettings};
 use super::jwt::{Jwt, JwtSettings};
 use crate::snapshot::Outside;
 use crate::template::Template;
@@ -14,6 +15,7 @@ use crate::template::Template;
 pub(crate) enum Settings {
     Jwt(Box<JwtSettings>),
     ApiKey(Vec<ApiKey>),
+    Header(HeaderSettings),
     Guest { id: Template },
 }
 
@@ -25,6 +27,7 @@ impl Settings {
         Ok(match self {
             Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone(), outside)?),
             Self::ApiKey(keys) => Arc::new(ApiKeys::new(keys.clone())),
+            Self::Header(settings) => Arc::new(Header::new(settings.clone())),
             Self::Guest { id } => Arc::new(Guest::new(id.clone())),
         })
     }

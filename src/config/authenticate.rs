@@ -19,7 +19,8 @@ use crate::role::Roles;
 use crate::template::Template;
 
 /// Kinds that a later version will have.
-const LATER: [&str; 3] = ["header", "callback", "invite"];
+const LATER: [&str; 2] = ["callback", "invite"];
+const KINDS: [&str; 4] = ["jwt", "api_key", "header", "guest"];
 
 pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: &mut Warnings) -> Vec<Settings> {
     let mut read = Vec::new();
@@ -27,13 +28,14 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
     while let Some(mut section) = sections.next() {
         let Some(kind) = section.text("kind") else {
             if !section.has("kind") {
-                section.fail("kind", "is missing; one of jwt, api_key, guest");
+                section.fail("kind", format!("is missing; one of {}", KINDS.join(", ")));
             }
             continue;
         };
         let settings = match kind.as_str() {
             "jwt" => jwt(&mut section, warnings).map(Box::new).map(Settings::Jwt),
             "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),
+            "header" => super::header::read(&mut section).map(Settings::Header),
             "guest" => {
                 if sections.peek().is_some() {
                     section.fail("kind", "\"guest\" must stand last: what follows it is never asked");
@@ -45,8 +47,8 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
                 continue;
             }
             other => {
-                let near = nearest_of(other, ["jwt", "api_key", "guest"].into_iter());
-                section.fail("kind", format!("{other:?} is none of jwt, api_key, guest{near}"));
+                let near = nearest_of(other, KINDS.into_iter());
+                section.fail("kind", format!("{other:?} is none of {}{near}", KINDS.join(", ")));
                 continue;
             }
         };

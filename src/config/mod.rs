@@ -8,6 +8,7 @@ mod authenticate;
 mod authorize;
 mod environment;
 mod file;
+mod header;
 mod layer;
 mod liveblocks;
 mod livekit;

@@ -71,7 +71,7 @@ pub(super) fn server(section: Option<Section<'_>>, port: Option<u16>) -> Option<
     let shutdown_delay = section.duration("shutdown_delay", Duration::ZERO..=5 * MINUTE);
     let shutdown_grace = section.duration("shutdown_grace", Duration::ZERO..=5 * MINUTE);
     let proxies = section.texts("trusted_proxies").unwrap_or_default();
-    let trusted_proxies = proxies.iter().filter_map(|text| trusted_proxy(&section, text)).collect();
+    let trusted_proxies = proxies.iter().filter_map(|text| network(&section, "trusted_proxies", text)).collect();
     section.finish();
     Some(Server {
         listen: listen?,
@@ -86,16 +86,17 @@ pub(super) fn server(section: Option<Section<'_>>, port: Option<u16>) -> Option<
     })
 }
 
-fn trusted_proxy(section: &Section<'_>, text: &str) -> Option<IpNet> {
+/// A range of addresses, or one; never all.
+pub(super) fn network(section: &Section<'_>, key: &str, text: &str) -> Option<IpNet> {
     let address = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
     let range = text.parse::<IpNet>().ok().or_else(address);
     match range {
         Some(range) if range.prefix_len() > 0 => return Some(range),
         Some(_) => section.fail(
-            "trusted_proxies",
+            key,
             format!("{text:?} believes a header from anyone; name the proxies' own addresses, such as \"10.0.0.0/8\""),
         ),
-        None => section.fail("trusted_proxies", format!("{text:?} is no CIDR such as \"10.0.0.0/8\"")),
+        None => section.fail(key, format!("{text:?} is no CIDR such as \"10.0.0.0/8\"")),
     }
     None
 }
