@@ -39,6 +39,7 @@
 pub mod ask;
 pub mod authenticate;
 pub mod authorize;
+mod callback;
 pub mod claims;
 #[doc(hidden)]
 pub mod cli;

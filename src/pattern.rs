@@ -102,6 +102,11 @@ impl Pattern {
         Ok(Self { tokens })
     }
 
+    /// Whether it ends in `**`.
+    pub(crate) fn is_open(&self) -> bool {
+        self.tokens.last() == Some(&Token::Rest)
+    }
+
     /// Whether the room is one of those that the pattern means for this caller.
     #[must_use]
     pub fn matches(&self, room: &str, claims: &Claims) -> bool {

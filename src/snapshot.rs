@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::authenticate::{Authenticator, Chain, KeySets};
-use crate::authorize::{self, Authorizer, Engine, Veto};
+use crate::authorize::{Authorizer, Engine, Veto};
 use crate::clock::Clock;
 use crate::config::{Config, Cors, Server};
 use crate::liveblocks::Liveblocks;
@@ -59,7 +59,9 @@ impl Snapshot {
         for settings in &config.authenticate {
             authenticators.push(settings.build(outside)?);
         }
-        authorizers.extend(config.authorize.iter().map(authorize::Settings::build));
+        for settings in &config.authorize {
+            authorizers.push(settings.build(outside)?);
+        }
         let clock = &outside.clock;
         Ok(Self {
             server: config.server.clone(),

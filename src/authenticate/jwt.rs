@@ -20,6 +20,7 @@ use super::head::Cookie;
 use super::jwks::{KeySet, KeySetSettings, NoKey};
 use super::{Authenticator, Examined, Head, Identified, Identify, NotIdentified};
 use crate::ask::{Ask, Context};
+use crate::authorize::Unavailable;
 use crate::claims::{ClaimNames, ClaimTests, Claims, select};
 use crate::outbound::CONNECT_TIMEOUT;
 use crate::snapshot::Outside;
@@ -304,7 +305,7 @@ impl Identify for UnknownKey<'_> {
         let Key::Set(set) = &self.jwt.key else { return Err(UNKNOWN) };
         set.fetch_for_unknown().await.map_err(|why| match why {
             NoKey::Unknown => UNKNOWN,
-            NoKey::Unavailable => NotIdentified::Unavailable("the issuer's keys cannot be fetched".to_owned()),
+            NoKey::Unavailable => NotIdentified::Unavailable(Unavailable::new("the issuer's keys cannot be fetched")),
         })?;
         let values = self.jwt.verify(self.token).ok_or(UNKNOWN)?.map_err(NotIdentified::Rejected)?;
         self.jwt.identify(values, self.now).map_err(NotIdentified::Rejected)

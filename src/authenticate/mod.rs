@@ -6,6 +6,7 @@
 //! turn. So a bad credential never becomes a guest.
 
 mod api_key;
+mod callback;
 mod guest;
 mod head;
 mod header;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub(crate) use api_key::{ApiKey, Scope, is_name as is_api_key_name, name_of as api_key_name};
+pub(crate) use callback::SessionSettings;
 pub use head::Head;
 pub(crate) use head::Origins;
 pub(crate) use header::HeaderSettings;
@@ -27,7 +29,7 @@ pub(crate) use jwt::{BadKey, JwtKey, JwtSettings, KeySettings};
 pub(crate) use settings::Settings;
 
 use crate::ask::{Ask, Context};
-use crate::authorize::Sealed;
+use crate::authorize::{Sealed, Unavailable};
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::name::BadName;
@@ -91,9 +93,13 @@ pub enum NotIdentified {
     /// The credential is wrong after all; 401.
     #[error("{0}")]
     Rejected(&'static str),
-    /// It cannot be told; 503. For the log.
+    /// Whoever knows the credential keeps its holder out; 403, with a reason
+    /// that the client may know.
+    #[error("denied")]
+    Denied(Option<String>),
+    /// It cannot be told; 503, or 429.
     #[error("{0}")]
-    Unavailable(String),
+    Unavailable(Unavailable),
 }
 
 /// What an authenticator found out.
@@ -183,9 +189,12 @@ pub enum AuthenticateError {
     Unavailable {
         /// The authenticator that claimed the credential.
         via: String,
-        /// For the log.
-        why: String,
+        /// What kept it from being told.
+        why: Unavailable,
     },
+    /// Whoever knows the credential keeps its holder out.
+    #[error("denied together with the identity")]
+    Denied(Option<String>),
 }
 
 /// The authenticators in their order.
@@ -255,6 +264,7 @@ impl Credential<'_> {
                 Err(NotIdentified::Invalid(field, why)) => Err(AuthenticateError::Invalid(field, why.to_owned())),
                 Err(NotIdentified::Forbidden(why)) => Err(AuthenticateError::Forbidden(why)),
                 Err(NotIdentified::Rejected(why)) => Err(AuthenticateError::Rejected { via: via.to_owned(), why }),
+                Err(NotIdentified::Denied(reason)) => Err(AuthenticateError::Denied(reason)),
                 Err(NotIdentified::Unavailable(why)) => {
                     Err(AuthenticateError::Unavailable { via: via.to_owned(), why })
                 }

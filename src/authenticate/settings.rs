@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Authenticator;
 use super::api_key::{ApiKey, ApiKeys};
+use super::callback::{Session, SessionSettings};
 use super::guest::Guest;
 use super::header::{Header, HeaderSettings};
 use super::jwt::{Jwt, JwtSettings};
@@ -16,6 +17,7 @@ pub(crate) enum Settings {
     Jwt(Box<JwtSettings>),
     ApiKey(Vec<ApiKey>),
     Header(HeaderSettings),
+    Session(Box<SessionSettings>),
     Guest { id: Template },
 }
 
@@ -28,6 +30,7 @@ impl Settings {
             Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone(), outside)?),
             Self::ApiKey(keys) => Arc::new(ApiKeys::new(keys.clone())),
             Self::Header(settings) => Arc::new(Header::new(settings.clone())),
+            Self::Session(settings) => Arc::new(Session::new((**settings).clone(), outside)?),
             Self::Guest { id } => Arc::new(Guest::new(id.clone())),
         })
     }

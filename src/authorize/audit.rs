@@ -18,11 +18,11 @@ pub(super) fn decision(
     since: Instant,
 ) {
     let (outcome, role, authorizer, rule, reason) = match decision {
-        Ok(grounds) => ("allow", grounds.role.name(), &*grounds.authorizer, &*grounds.allowance.rule, ""),
+        Ok(grounds) => ("allow", grounds.role.name(), &*grounds.authorizer, &*grounds.rule, ""),
         Err(Refusal::Denied { authorizer, rule, reason }) => {
             ("deny", "", authorizer.as_deref().unwrap_or_default(), &**rule, reason.as_deref().unwrap_or_default())
         }
-        Err(Refusal::Unavailable { authorizer, why }) => ("error", "", &**authorizer, "", &**why),
+        Err(Refusal::Unavailable { authorizer, why, .. }) => ("error", "", &**authorizer, "", &**why),
     };
     tracing::info!(
         target: TARGET,

@@ -15,6 +15,11 @@ use crate::authenticate::Caller;
 pub struct Sealed(Verdict);
 
 impl Sealed {
+    /// A decision that was asked for together with the identity.
+    pub(crate) const fn verdict(verdict: Verdict) -> Self {
+        Self(verdict)
+    }
+
     /// A role that an API key gives.
     pub(crate) fn role(role: String, key: &str) -> Self {
         Self(Verdict::Allow(Allowance::role(role, format!("api_key:{key}"))))

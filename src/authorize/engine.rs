@@ -2,10 +2,10 @@
 //! and writes down every decision.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::permit::Grounds;
-use super::{Allowance, Authorizer, Denial, Permit, Verdict, Veto, audit};
+use super::{Allowance, Authorizer, Denial, Permit, Unavailable, Verdict, Veto, audit};
 use crate::ask::{Ask, Context};
 use crate::authenticate::Caller;
 use crate::role::Roles;
@@ -40,6 +40,8 @@ pub enum Refusal {
         authorizer: String,
         /// For the log.
         why: String,
+        /// Whoever was asked wants to be asked less, and for how long.
+        busy: Option<Duration>,
     },
 }
 
@@ -79,24 +81,34 @@ impl Engine {
 
     async fn evaluate(&self, caller: &Caller, ask: &Ask, context: &Context) -> Result<Grounds, Refusal> {
         let (authorizer, allowance) = self.first_allowance(caller, ask, context).await?;
+        let Allowance { role, rule, overrides, liveblocks_rooms, ceiling } = allowance;
+        let unusable = |why: String| unavailable(authorizer, Unavailable::new(why));
         let provider = ask.action.provider();
-        let role = match self.roles.get(&allowance.role) {
-            Some(role) if role.serves(provider) => role.clone(),
-            Some(_) => {
-                let why =
-                    format!("named the role {:?}, which says nothing about {}", allowance.role, provider.as_str());
-                return Err(unavailable(authorizer, why));
+        let role = match self.roles.get(&role) {
+            Some(_) if ceiling.as_ref().is_some_and(|ceiling| !ceiling.has_role(&role)) => {
+                return Err(unusable(format!("named the role {role:?}, which is beyond its ceiling")));
             }
-            None => return Err(unavailable(authorizer, format!("named the unknown role {:?}", allowance.role))),
+            Some(found) if found.serves(provider) => found.clone(),
+            Some(_) => {
+                return Err(unusable(format!(
+                    "named the role {role:?}, which says nothing about {}",
+                    provider.as_str()
+                )));
+            }
+            None => return Err(unusable(format!("named the unknown role {role:?}"))),
+        };
+        let overrides = match &ceiling {
+            Some(ceiling) => ceiling.cut(overrides, caller.claims()).map_err(unusable)?,
+            None => overrides,
         };
         for veto in &self.vetoes {
             match veto.object(caller, ask).await {
                 Ok(None) => (),
                 Ok(Some(denial)) => return Err(denied(veto.name(), denial)),
-                Err(error) => return Err(unavailable(veto.name(), error.to_string())),
+                Err(error) => return Err(unavailable(veto.name(), error)),
             }
         }
-        Ok(Grounds { role, authorizer: authorizer.to_owned(), allowance })
+        Ok(Grounds { role, authorizer: authorizer.to_owned(), rule, overrides, liveblocks_rooms })
     }
 
     async fn first_allowance(
@@ -111,7 +123,7 @@ impl Engine {
                 Ok(Verdict::Pass) => (),
                 Ok(Verdict::Deny(denial)) => return Err(denied(name, denial)),
                 Ok(Verdict::Allow(allowance)) => return Ok((name, allowance)),
-                Err(error) => return Err(unavailable(name, error.to_string())),
+                Err(error) => return Err(unavailable(name, error)),
             }
         }
         Err(Refusal::Denied { authorizer: None, rule: Arc::default(), reason: None })
@@ -119,10 +131,15 @@ impl Engine {
 }
 
 fn denied(by: &str, denial: Denial) -> Refusal {
-    let reason = denial.reason.map(|reason| reason.chars().take(MAX_REASON_CHARS).collect());
+    let reason = denial.reason.as_deref().map(cut_reason);
     Refusal::Denied { authorizer: Some(by.to_owned()), rule: denial.rule, reason }
 }
 
-fn unavailable(who: &str, why: String) -> Refusal {
-    Refusal::Unavailable { authorizer: who.to_owned(), why }
+/// A reason as long as a client gets it.
+pub(crate) fn cut_reason(reason: &str) -> String {
+    reason.chars().take(MAX_REASON_CHARS).collect()
+}
+
+fn unavailable(who: &str, error: Unavailable) -> Refusal {
+    Refusal::Unavailable { authorizer: who.to_owned(), why: error.why, busy: error.busy }
 }

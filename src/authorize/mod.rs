@@ -6,6 +6,8 @@
 //! there is no token.
 
 mod audit;
+mod callback;
+mod ceiling;
 mod credential;
 mod engine;
 mod permit;
@@ -17,10 +19,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 
 pub(crate) use audit::TARGET as AUDIT_TARGET;
+pub(crate) use callback::{CallbackSettings, verdict};
+pub(crate) use ceiling::Ceiling;
 pub(crate) use credential::Credential;
 pub use credential::Sealed;
+pub(crate) use engine::cut_reason;
 pub use engine::{Engine, Refusal};
 pub use permit::Permit;
 pub(crate) use rules::{Effect, LiveblocksRoom, Rule, Where};
@@ -28,6 +34,8 @@ pub(crate) use settings::Settings;
 
 use crate::ask::{Ask, Context};
 use crate::authenticate::Caller;
+use crate::liveblocks::Permissions;
+use crate::livekit::LiteralGrants;
 
 /// A source of decisions.
 #[async_trait]
@@ -69,23 +77,41 @@ pub struct Allowance {
     pub overrides: Overrides,
     /// Further Liveblocks rooms that the token opens, in this order.
     pub(crate) liveblocks_rooms: Arc<[LiveblocksRoom]>,
+    /// What role and overrides may be at most; nothing: the operator wrote them.
+    pub(crate) ceiling: Option<Arc<Ceiling>>,
 }
 
 impl Allowance {
     /// A role and nothing over it.
     #[must_use]
     pub fn role(role: impl Into<Arc<str>>, rule: impl Into<Arc<str>>) -> Self {
-        Self { role: role.into(), rule: rule.into(), overrides: Overrides::default(), liveblocks_rooms: Arc::default() }
+        Self {
+            role: role.into(),
+            rule: rule.into(),
+            overrides: Overrides::default(),
+            liveblocks_rooms: Arc::default(),
+            ceiling: None,
+        }
     }
 }
 
 /// What a decision lays over its role.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// The participant's display name, instead of the claim.
     pub name: Option<String>,
     /// How long the token is valid: 2 minutes to 24 hours.
     pub ttl: Option<Duration>,
+    /// Grants over those of the role.
+    pub(crate) livekit: Option<LiteralGrants>,
+    /// Scopes on the requested room, instead of the role's.
+    pub(crate) permissions: Option<Permissions>,
+    /// Further Liveblocks rooms, and their scopes if they have their own.
+    pub(crate) rooms: Vec<(String, Option<Permissions>)>,
+    /// The user info, instead of what the claims give.
+    pub(crate) user_info: Option<Map<String, Value>>,
+    /// The group ids, likewise.
+    pub(crate) group_ids: Option<Vec<String>>,
 }
 
 /// How to keep someone out.
@@ -99,8 +125,30 @@ pub struct Denial {
 
 /// An authorizer could not tell.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unavailable(pub String);
+#[error("{why}")]
+pub struct Unavailable {
+    why: String,
+    busy: Option<Duration>,
+}
+
+impl Unavailable {
+    /// It could not tell, for this reason, which is for the log.
+    #[must_use]
+    pub fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), busy: None }
+    }
+
+    /// Whoever it asks wants to be asked less; the client may come back after
+    /// `wait`.
+    #[must_use]
+    pub fn busy(why: impl Into<String>, wait: Duration) -> Self {
+        Self { why: why.into(), busy: Some(wait) }
+    }
+
+    pub(crate) const fn busy_for(&self) -> Option<Duration> {
+        self.busy
+    }
+}
 
 /// A check after the decision that can only take it back: a revocation, a room
 /// that is full.

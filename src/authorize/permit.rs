@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Allowance, LiveblocksRoom, Overrides};
+use super::{LiveblocksRoom, Overrides};
 use crate::ask::Ask;
 use crate::authenticate::Caller;
 use crate::role::Role;
@@ -20,7 +20,10 @@ pub struct Permit {
 pub(super) struct Grounds {
     pub(super) role: Arc<Role>,
     pub(super) authorizer: String,
-    pub(super) allowance: Allowance,
+    pub(super) rule: Arc<str>,
+    /// Cut to the ceiling.
+    pub(super) overrides: Overrides,
+    pub(super) liveblocks_rooms: Arc<[LiveblocksRoom]>,
 }
 
 impl Permit {
@@ -45,17 +48,17 @@ impl Permit {
     /// What goes over the role.
     #[must_use]
     pub const fn overrides(&self) -> &Overrides {
-        &self.grounds.allowance.overrides
+        &self.grounds.overrides
     }
 
     /// Further Liveblocks rooms that the token opens.
     pub(crate) fn liveblocks_rooms(&self) -> &[LiveblocksRoom] {
-        &self.grounds.allowance.liveblocks_rooms
+        &self.grounds.liveblocks_rooms
     }
 
     /// The rule that allowed it.
     #[must_use]
     pub fn rule(&self) -> &str {
-        &self.grounds.allowance.rule
+        &self.grounds.rule
     }
 }

@@ -3,21 +3,30 @@
 use std::sync::Arc;
 
 use super::Authorizer;
+use super::callback::{Callback, CallbackSettings};
 use super::credential::Credential;
 use super::rules::{Rule, Rules};
+use crate::snapshot::Outside;
 
 /// One `[[authorize]]`.
 #[derive(Clone, Debug)]
 pub(crate) enum Settings {
     Rules(Vec<Rule>),
     Credential,
+    Callback(Box<CallbackSettings>),
 }
 
 impl Settings {
-    pub(crate) fn build(&self) -> Arc<dyn Authorizer> {
-        match self {
+    /// # Errors
+    ///
+    /// TLS cannot be set up.
+    pub(crate) fn build(&self, outside: &Outside) -> Result<Arc<dyn Authorizer>, String> {
+        Ok(match self {
             Self::Rules(rules) => Arc::new(Rules::new(rules.clone())),
             Self::Credential => Arc::new(Credential),
-        }
+            Self::Callback(settings) => {
+                Arc::new(Callback::new((**settings).clone(), &outside.pools, outside.clock.clone())?)
+            }
+        })
     }
 }

@@ -121,7 +121,7 @@ fn decide(config: &Config, caller: Caller, ask: Ask) -> Result<Decision, Failure
             reason: None,
         },
         Err(Refusal::Denied { rule, reason, .. }) => refused("deny", rule.to_string(), reason),
-        Err(Refusal::Unavailable { authorizer, why }) => {
+        Err(Refusal::Unavailable { authorizer, why, .. }) => {
             refused("error", String::new(), Some(format!("{authorizer}: {why}")))
         }
     })

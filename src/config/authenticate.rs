@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
+use super::callback::is_cookie_name;
 use super::layer::{Layer, folder_of};
 use super::livekit::scheme;
 use super::nearest::nearest_of;
@@ -19,8 +20,8 @@ use crate::role::Roles;
 use crate::template::Template;
 
 /// Kinds that a later version will have.
-const LATER: [&str; 2] = ["callback", "invite"];
-const KINDS: [&str; 4] = ["jwt", "api_key", "header", "guest"];
+const LATER: [&str; 1] = ["invite"];
+const KINDS: [&str; 5] = ["jwt", "api_key", "header", "callback", "guest"];
 
 pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: &mut Warnings) -> Vec<Settings> {
     let mut read = Vec::new();
@@ -36,6 +37,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
             "jwt" => jwt(&mut section, warnings).map(Box::new).map(Settings::Jwt),
             "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),
             "header" => super::header::read(&mut section).map(Settings::Header),
+            "callback" => super::callback::session(&mut section, roles).map(Box::new).map(Settings::Session),
             "guest" => {
                 if sections.peek().is_some() {
                     section.fail("kind", "\"guest\" must stand last: what follows it is never asked");
@@ -69,7 +71,7 @@ fn jwt(section: &mut Section<'_>, warnings: &mut Warnings) -> Option<JwtSettings
     }
     let leeway = section.duration("leeway", Duration::ZERO..=Duration::from_mins(5));
     let cookie = section.text("cookie");
-    if cookie.as_deref().is_some_and(|name| name.is_empty() || !name.bytes().all(is_cookie_name_byte)) {
+    if cookie.as_deref().is_some_and(|name| !is_cookie_name(name)) {
         section.fail("cookie", "is no cookie's name");
     }
     let require = section.json("require").and_then(|value| tests(section, "require", value)).unwrap_or_default();
@@ -87,12 +89,6 @@ fn jwt(section: &mut Section<'_>, warnings: &mut Warnings) -> Option<JwtSettings
     })
 }
 
-/// RFC 6265 section 4.1.1: a token of RFC 9110 section 5.6.2.
-const fn is_cookie_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
-}
-
 fn key(section: &mut Section<'_>, issuer: Option<&str>, shared: bool, warnings: &mut Warnings) -> Option<KeySettings> {
     let algorithms = section.texts("algorithms");
     let secret = section.secret("secret");
@@ -102,8 +98,7 @@ fn key(section: &mut Section<'_>, issuer: Option<&str>, shared: bool, warnings: 
     if insecure_http {
         warnings.add(section, "insecure_http", "lets whoever is on the way to the keys put in their own");
     }
-    let has = |name: &str| ["", "_file", "_env"].iter().any(|twin| section.has(&format!("{name}{twin}")));
-    if section.has("jwks_url") || (issuer.is_some() && !has("secret") && !has("public_key")) {
+    if section.has("jwks_url") || (issuer.is_some() && !section.has_any("secret") && !section.has_any("public_key")) {
         if secret.is_some() || public.is_some() {
             section.fail("jwks_url", "stands beside another key; keep one of them");
             return None;

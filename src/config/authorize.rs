@@ -14,7 +14,8 @@ use crate::role::{Role, Roles};
 use crate::template::Template;
 
 /// Kinds that a later version will have.
-const LATER: [&str; 2] = ["sql", "callback"];
+const LATER: [&str; 1] = ["sql"];
+const KINDS: [&str; 3] = ["rules", "credential", "callback"];
 
 /// Liveblocks takes ten patterns in a token, one of which is the room asked
 /// for.
@@ -32,7 +33,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
     for mut section in sections.unwrap_or_default() {
         let Some(kind) = section.text("kind") else {
             if !section.has("kind") {
-                section.fail("kind", "is missing; one of rules, credential");
+                section.fail("kind", format!("is missing; one of {}", KINDS.join(", ")));
             }
             continue;
         };
@@ -45,14 +46,18 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
                 let rules = rules.into_iter().filter_map(|rule| self::rule(rule, known, warnings)).collect();
                 read.push(Settings::Rules(rules));
             }
+            "callback" => {
+                let settings = super::callback::authorizer(&mut section, known.roles);
+                read.extend(settings.map(Box::new).map(Settings::Callback));
+            }
             Credential::KIND => read.push(Settings::Credential),
             later if LATER.contains(&later) => {
                 section.fail("kind", format!("{later:?} is not there yet in this version of Roomkey; take it out"));
                 continue;
             }
             other => {
-                let near = nearest_of(other, ["rules", "credential"].into_iter());
-                section.fail("kind", format!("{other:?} is none of rules, credential{near}"));
+                let near = nearest_of(other, KINDS.into_iter());
+                section.fail("kind", format!("{other:?} is none of {}{near}", KINDS.join(", ")));
                 continue;
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn read(section: Option<Section<'_>>, dev: bool, warnings: &mut Warni
         }
     });
     let keys = keys(&mut section, dev);
-    if keys.is_some() && !["url", "url_file", "url_env"].iter().any(|key| section.has(key)) {
+    if keys.is_some() && !section.has_any("url") {
         section.require("url");
     }
     if let Some(api_url) = section.text("api_url")
@@ -100,9 +100,6 @@ fn keys(section: &mut Section<'_>, dev: bool) -> Option<Keys> {
         );
         return None;
     }
-    let given = |section: &Section<'_>, name: &str| {
-        ["", "_file", "_env"].iter().any(|twin| section.has(&format!("{name}{twin}")))
-    };
     let pairs = match (list, key, secret) {
         (Some(list), ..) => parse_keys(section, &list)?,
         (None, Some(key), Some(secret)) => {
@@ -112,11 +109,11 @@ fn keys(section: &mut Section<'_>, dev: bool) -> Option<Keys> {
             }
             vec![(key.value, secret)]
         }
-        (None, Some(_), None) if !given(section, "api_secret") => {
+        (None, Some(_), None) if !section.has_any("api_secret") => {
             section.require("api_secret");
             return None;
         }
-        (None, None, Some(_)) if !given(section, "api_key") => {
+        (None, None, Some(_)) if !section.has_any("api_key") => {
             section.require("api_key");
             return None;
         }

@@ -6,6 +6,7 @@
 
 mod authenticate;
 mod authorize;
+mod callback;
 mod environment;
 mod file;
 mod header;

@@ -8,13 +8,11 @@ use super::nearest::nearest_of;
 use super::section::Section;
 use crate::liveblocks::{self, Permissions};
 use crate::livekit::grant::{FLAGS, Flag, Grants, KIND_DETAILS, KINDS, OTHERS, SOURCES, VideoGrant};
+use crate::livekit::literal::OURS;
 use crate::livekit::role::{known, other_members, set_sources};
 use crate::livekit::{self, room_config};
 use crate::role::{Role, Roles};
 use crate::template::{JsonTemplate, Template};
-
-/// Keys that a role may not have, since Roomkey fills them in.
-const OURS: [&str; 5] = ["room_join", "room", "identity", "sha256", "name"];
 
 pub(super) fn read(section: Option<Section<'_>>, warnings: &mut Warnings) -> Roles {
     let Some(mut section) = section else { return Roles::default() };

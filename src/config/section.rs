@@ -91,6 +91,11 @@ impl<'a> Section<'a> {
         self.places.contains_key(key)
     }
 
+    /// Whether a setting with twins is given in any form.
+    pub(super) fn has_any(&self, key: &str) -> bool {
+        ["", "_file", "_env"].iter().any(|twin| self.has(&format!("{key}{twin}")))
+    }
+
     /// The names of all settings in this section.
     pub(super) fn names(&self) -> Vec<String> {
         self.places.keys().cloned().collect()

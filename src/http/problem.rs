@@ -15,7 +15,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::json;
 
 use crate::authenticate::AuthenticateError;
-use crate::authorize::Refusal;
+use crate::authorize::{Refusal, cut_reason};
 use crate::livekit::{IssueError, NotSettable};
 
 /// When an undecided request may be tried again.
@@ -36,6 +36,7 @@ pub(super) enum Kind {
     RequestTimeout,
     BodyTooLarge,
     UnsupportedMediaType,
+    RateLimited,
     Internal,
     UpstreamFailed,
     AuthorizerUnavailable,
@@ -54,6 +55,7 @@ impl Kind {
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::UpstreamFailed => (StatusCode::BAD_GATEWAY, "upstream_failed"),
             Self::AuthorizerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "authorizer_unavailable"),
@@ -85,6 +87,14 @@ impl ApiError {
     /// A 400 that names the field.
     pub(super) fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
         Self { detail: Some(format!("{field} {why}")), ..Self::new(Kind::InvalidRequest) }
+    }
+
+    /// A 503, or a 429 if whoever was asked wants to be asked less.
+    fn undecided(busy: Option<Duration>) -> Self {
+        match busy {
+            Some(wait) => Self { retry_after: Some(wait), ..Self::new(Kind::RateLimited) },
+            None => Self::new(Kind::AuthorizerUnavailable),
+        }
     }
 
     /// Says where the field is.
@@ -148,7 +158,7 @@ impl IntoResponse for ApiError {
             Kind::Unauthenticated => {
                 response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Kind::AuthorizerUnavailable | Kind::Overloaded => {
+            Kind::RateLimited | Kind::AuthorizerUnavailable | Kind::Overloaded => {
                 let wait = self.retry_after.unwrap_or(RETRY_AFTER_UNDECIDED);
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
             }
@@ -169,7 +179,10 @@ impl From<AuthenticateError> for ApiError {
                 (Kind::Forbidden, Some("a cookie from a page of another origin does not count here".to_owned()))
             }
             AuthenticateError::Forbidden(why) => (Kind::Forbidden, Some((*why).to_owned())),
-            AuthenticateError::Unavailable { .. } => (Kind::AuthorizerUnavailable, None),
+            AuthenticateError::Unavailable { why, .. } => return Self::undecided(why.busy_for()).cause(error),
+            AuthenticateError::Denied(reason) => {
+                return Self { reason: reason.as_deref().map(cut_reason), ..Self::new(Kind::Forbidden) }.cause(error);
+            }
             AuthenticateError::Invalid(field, why) => return Self::invalid(field, why),
         };
         Self { detail, ..Self::new(kind) }.cause(error)
@@ -184,8 +197,8 @@ impl From<Refusal> for ApiError {
                     .map_or_else(|| "no authorizer allowed it".to_owned(), |by| format!("{by} {rule} denied it"));
                 Self { reason, ..Self::new(Kind::Forbidden).cause(by) }
             }
-            Refusal::Unavailable { authorizer, why } => {
-                Self::new(Kind::AuthorizerUnavailable).cause(format!("{authorizer}: {why}"))
+            Refusal::Unavailable { authorizer, why, busy } => {
+                Self::undecided(busy).cause(format!("{authorizer}: {why}"))
             }
         }
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{IssueError, Liveblocks, Permissions};
 use crate::ask::Resource;
-use crate::authorize::Permit;
+use crate::authorize::{Overrides, Permit};
 use crate::claims::{Claims, text};
 use crate::name::MAX_LIVEBLOCKS_UNITS;
 use crate::pattern::piece;
@@ -61,7 +61,7 @@ pub(crate) enum Unfit {
 
 impl Liveblocks {
     /// Whom a token is for, by its claims.
-    pub(super) fn person<'a>(&self, user_id: &'a str, claims: &Claims) -> Result<Person<'a>, Unfit> {
+    pub(super) fn person<'a>(&self, user_id: &'a str, claims: &Claims) -> Person<'a> {
         let settings = &self.settings;
         let is_given = |value: &Value| !value.is_null() && value != "";
         let user_info: Map<_, _> = settings
@@ -75,19 +75,38 @@ impl Liveblocks {
         let groups =
             groups.map_or(&[][..], |groups| groups.as_array().map_or(std::slice::from_ref(groups), Vec::as_slice));
         let organization_id = settings.organization_id.as_ref().and_then(|claim| claims.text(claim));
-        let person = Person {
+        Person {
             user_id,
             user_info,
             group_ids: groups.iter().filter_map(text).map(Cow::into_owned).filter(|id| !id.is_empty()).collect(),
             organization_id: organization_id.map(Cow::into_owned).filter(|id| !id.is_empty()),
-        };
-        person.check()?;
-        Ok(person)
+        }
     }
 }
 
 impl Person<'_> {
-    fn check(&self) -> Result<(), Unfit> {
+    /// With what a decision says instead of the claims.
+    pub(super) fn with(mut self, overrides: &Overrides) -> Self {
+        if let Some(info) = &overrides.user_info {
+            self.user_info = info
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+        }
+        if let Some(name) = &overrides.name
+            && overrides.user_info.is_none()
+        {
+            self.user_info.insert("name".to_owned(), name.as_str().into());
+        }
+        if let Some(ids) = &overrides.group_ids {
+            self.group_ids = ids.iter().filter(|id| !id.is_empty()).cloned().collect();
+        }
+        self
+    }
+
+    /// Everything that Liveblocks bounds about a person.
+    pub(super) fn check(&self) -> Result<(), Unfit> {
         let units = units(self.user_id);
         if !(1..=MAX_USER_ID_UNITS).contains(&units) {
             return Err(Unfit::UserId(units));
@@ -104,7 +123,9 @@ fn units(text: &str) -> usize {
 
 /// The patterns that a permit opens, and their scopes.
 pub(super) fn permissions(permit: &Permit) -> Result<Vec<(String, &Permissions)>, IssueError> {
-    let role = permit.role().liveblocks.as_ref().map(|role| &role.permissions);
+    let overrides = permit.overrides();
+    let role =
+        permit.role().liveblocks.as_ref().map(|role| overrides.permissions.as_ref().unwrap_or(&role.permissions));
     let mut patterns: Vec<(String, &Permissions)> = Vec::new();
     if let (Resource::Room(room), Some(permissions)) = (&permit.ask().resource, role) {
         patterns.push((room.as_str().to_owned(), permissions));
@@ -115,6 +136,13 @@ pub(super) fn permissions(permit: &Permit) -> Result<Vec<(String, &Permissions)>
         let Some(permissions) = entry.permissions.as_ref().or(role) else { continue };
         if patterns.iter().all(|(known, _)| *known != pattern) {
             patterns.push((pattern, permissions));
+        }
+    }
+    for (room, permissions) in &overrides.rooms {
+        if let Some(permissions) = permissions.as_ref().or(role)
+            && patterns.iter().all(|(known, _)| known != room)
+        {
+            patterns.push((room.clone(), permissions));
         }
     }
     if patterns.is_empty() {

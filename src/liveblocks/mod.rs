@@ -103,7 +103,8 @@ impl Liveblocks {
 
     /// What a permit grants, checked against all that Liveblocks bounds.
     pub(crate) fn grant<'a>(&self, permit: &'a Permit) -> Result<Grant<'a>, IssueError> {
-        let person = self.person(permit.caller().subject(), permit.caller().claims())?;
+        let person = self.person(permit.caller().subject(), permit.caller().claims()).with(permit.overrides());
+        person.check()?;
         match self.settings.token {
             TokenKind::Id => Ok(Grant { person, permissions: None }),
             TokenKind::Access => Ok(Grant { person, permissions: Some(grant::permissions(permit)?) }),
@@ -118,7 +119,8 @@ impl Liveblocks {
         room: &str,
         permissions: &'a Permissions,
     ) -> Result<Grant<'a>, Unfit> {
-        let person = self.person(user, claims)?;
+        let person = self.person(user, claims);
+        person.check()?;
         let permissions = match self.settings.token {
             TokenKind::Id => None,
             TokenKind::Access => Some(vec![(room.to_owned(), permissions)]),

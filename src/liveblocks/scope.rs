@@ -46,8 +46,7 @@ impl Permissions {
     /// A scope that does not exist or stands twice, or not exactly one base
     /// scope.
     pub(crate) fn new(scopes: Vec<String>) -> Result<Self, String> {
-        if let Some(unknown) = scopes.iter().find(|scope| !BASE.contains(&&***scope) && !FEATURES.contains(&&***scope))
-        {
+        if let Some(unknown) = scopes.iter().find(|scope| !Self::is_scope(scope)) {
             return Err(format!("{unknown:?} is no scope; there are {}, {}", BASE.join(", "), FEATURES.join(", ")));
         }
         if let Some((_, twice)) = scopes.iter().enumerate().find(|(index, scope)| scopes[..*index].contains(scope)) {
@@ -57,6 +56,11 @@ impl Permissions {
             1 => Ok(Self(scopes)),
             count => Err(format!("has {count} base scopes; exactly one of {} must stand in it", BASE.join(", "))),
         }
+    }
+
+    /// Whether there is such a scope.
+    pub(crate) fn is_scope(scope: &str) -> bool {
+        BASE.contains(&scope) || FEATURES.contains(&scope)
     }
 
     /// The scopes.

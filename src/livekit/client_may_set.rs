@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{LiveKit, Role};
+use super::{LiteralGrants, LiveKit, Role};
 use crate::ask::Requested;
 use crate::authenticate::Caller;
+use crate::authorize::Overrides;
 use crate::name::{BadName, Identity};
 use crate::template::shown;
 
@@ -70,7 +71,8 @@ impl LiveKit {
             .map_err(|why: BadName| refused("subject", format!("{why}, and so cannot be an identity")))
     }
 
-    pub(super) fn own_values(&self, caller: &Caller, role: &Role, name: Option<String>) -> OwnValues {
+    pub(super) fn own_values(&self, caller: &Caller, role: &Role, overrides: &Overrides) -> OwnValues {
+        let literal = overrides.livekit.as_ref();
         let claims = caller.claims();
         let from_claims = self
             .settings
@@ -78,14 +80,21 @@ impl LiveKit {
             .iter()
             .map(|(key, claim)| (key.clone(), claims.get(claim).and_then(shown).map(std::borrow::Cow::into_owned)));
         let from_role = role.attributes.iter().map(|(key, template)| (key.clone(), template.fill_all(claims)));
+        let from_decision =
+            literal.into_iter().flat_map(|literal| literal.attributes.clone()).map(|(key, value)| (key, Some(value)));
         OwnValues {
-            name: name.or_else(|| claims.get("name").and_then(Value::as_str).map(str::to_owned)),
-            metadata: role.metadata.as_ref().and_then(|metadata| match metadata.fill(claims) {
-                Value::String(text) => Some(text),
-                _ => None,
+            name: overrides.name.clone().or_else(|| claims.get("name").and_then(Value::as_str).map(str::to_owned)),
+            metadata: literal.and_then(|literal| literal.metadata.clone()).or_else(|| {
+                match role.metadata.as_ref()?.fill(claims) {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                }
             }),
-            attributes: from_claims.chain(from_role).collect(),
-            room_config: role.room_config.as_ref().map(|config| config.fill(claims)),
+            attributes: from_claims.chain(from_role).chain(from_decision).collect(),
+            room_config: literal
+                .and_then(LiteralGrants::room_config)
+                .or(role.room_config.as_ref())
+                .map(|config| config.fill(claims)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Tokens that an operator asks for, without a caller and a decision.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -41,7 +42,7 @@ pub(crate) fn mint(
     if minting.room.is_some() {
         grants.video.get_or_insert_default();
     }
-    let mut token = TokenClaims::new(&grants, keys.id(), now, minting.ttl);
+    let mut token = TokenClaims::new(Cow::Borrowed(&grants), keys.id(), now, minting.ttl);
     token.identity = minting.identity.map(Into::into);
     token.room = minting.room;
     token.name = minting.name;

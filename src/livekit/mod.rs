@@ -6,23 +6,26 @@ mod client_may_set;
 mod describe;
 pub(crate) mod grant;
 pub(crate) mod keys;
+pub(crate) mod literal;
 mod mint;
 pub(crate) mod role;
 pub(crate) mod room_config;
 mod token;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub(crate) use client_may_set::{ClientMaySet, NotSettable};
 pub(crate) use describe::describe;
 pub(crate) use keys::Keys;
+pub(crate) use literal::LiteralGrants;
 pub(crate) use mint::{Minting, mint};
 pub(crate) use role::{HandWritten, Role};
 pub(crate) use token::TokenClaims;
 
 use crate::ask::{Requested, Resource};
 use crate::authenticate::Caller;
-use crate::authorize::Permit;
+use crate::authorize::{Overrides, Permit};
 use crate::name::RoomName;
 use crate::pattern::piece;
 use crate::random::hex128;
@@ -99,9 +102,10 @@ impl LiveKit {
         if *requested == Requested::default() {
             return Ok(());
         }
+        let nothing = Overrides::default();
         let mut first = None;
         for role in roles.iter().filter_map(|role| role.livekit.as_ref()) {
-            let own = self.own_values(caller, role, None);
+            let own = self.own_values(caller, role, &nothing);
             match self.check_values(requested, &own) {
                 Ok(()) => return Ok(()),
                 Err(error) => first = first.or(Some(error)),
@@ -117,10 +121,15 @@ impl LiveKit {
         let Resource::Room(room) = &ask.resource else { return Err(IssueError::NoRoom) };
         let role = permit.role().livekit.as_ref().ok_or(IssueError::NoRole)?;
         let identity = self.identity(caller, &ask.requested)?;
-        let own = self.own_values(caller, role, permit.overrides().name.clone());
+        let overrides = permit.overrides();
+        let own = self.own_values(caller, role, overrides);
         self.check_values(&ask.requested, &own)?;
-        let ttl = permit.overrides().ttl.or(role.ttl).unwrap_or(self.settings.ttl);
-        let mut claims = TokenClaims::new(&role.grants, self.settings.keys.id(), now, ttl);
+        let ttl = overrides.ttl.or(role.ttl).unwrap_or(self.settings.ttl);
+        let grants = match &overrides.livekit {
+            Some(literal) => Cow::Owned(literal.over(&role.grants)),
+            None => Cow::Borrowed(&role.grants),
+        };
+        let mut claims = TokenClaims::new(grants, self.settings.keys.id(), now, ttl);
         claims.identity = Some(identity.to_string().into());
         claims.room = Some(room.as_str());
         claims.fill(own, &ask.requested);

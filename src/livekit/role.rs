@@ -164,11 +164,11 @@ fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn one_of(names: &'static [&'static str], name: &str) -> Result<&'static str, String> {
+pub(super) fn one_of(names: &'static [&'static str], name: &str) -> Result<&'static str, String> {
     known(names, name).ok_or_else(|| format!("must be one of {}", names.join(", ")))
 }
 
-fn all_of(names: &'static [&'static str], value: &Value) -> Result<Vec<&'static str>, String> {
+pub(super) fn all_of(names: &'static [&'static str], value: &Value) -> Result<Vec<&'static str>, String> {
     let list = value.as_array().ok_or_else(|| "expected a list of strings".to_owned())?;
     list.iter().map(|item| one_of(names, string(item)?)).collect()
 }

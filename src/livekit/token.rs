@@ -21,7 +21,7 @@ pub(crate) struct TokenClaims<'a> {
     issuer: &'a str,
     not_before: i64,
     expires: i64,
-    grants: &'a Grants,
+    grants: Cow<'a, Grants>,
     pub(crate) identity: Option<Cow<'a, str>>,
     pub(crate) room: Option<&'a str>,
     pub(crate) name: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct TokenClaims<'a> {
 
 impl<'a> TokenClaims<'a> {
     /// Claims valid from `now`, for `ttl`, that are for nobody and no room yet.
-    pub(crate) fn new(grants: &'a Grants, issuer: &'a str, now: i64, ttl: Duration) -> Self {
+    pub(crate) fn new(grants: Cow<'a, Grants>, issuer: &'a str, now: i64, ttl: Duration) -> Self {
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         Self {
             issuer,

@@ -1,0 +1,97 @@
+//! The app's backend decides on callers that we know.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::ceiling::Ceiling;
+use super::{Allowance, Authorizer, Denial, Unavailable, Verdict};
+use crate::ask::{Ask, Context, Provider, Resource};
+use crate::authenticate::Caller;
+use crate::callback::{self, Answer, Question, Reply, Who};
+use crate::clock::Clock;
+use crate::outbound::Pools;
+use crate::pattern::Pattern;
+
+/// One `kind = "callback"`.
+#[derive(Clone, Debug)]
+pub(crate) struct CallbackSettings {
+    pub(crate) callback: callback::Settings,
+    /// Only these rooms.
+    pub(crate) room: Option<Pattern>,
+    pub(crate) provider: Option<Provider>,
+    /// When the answer names none.
+    pub(crate) role: Option<String>,
+    pub(crate) ceiling: Arc<Ceiling>,
+}
+
+/// Asks the backend.
+#[derive(Debug)]
+pub(crate) struct Callback {
+    settings: CallbackSettings,
+    callback: callback::Callback,
+    clock: Arc<dyn Clock>,
+}
+
+impl Callback {
+    pub(crate) const KIND: &str = "callback";
+
+    /// # Errors
+    ///
+    /// TLS cannot be set up.
+    pub(crate) fn new(settings: CallbackSettings, pools: &Pools, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let callback = callback::Callback::new(settings.callback.clone(), pools)?;
+        Ok(Self { settings, callback, clock })
+    }
+
+    fn concerns(&self, caller: &Caller, ask: &Ask) -> bool {
+        self.settings.provider.is_none_or(|provider| provider == ask.action.provider())
+            && self.settings.room.as_ref().is_none_or(|pattern| match &ask.resource {
+                Resource::Room(room) => pattern.matches(room.as_str(), caller.claims()),
+                Resource::Personal | Resource::UnnamedRoom => false,
+            })
+    }
+}
+
+#[async_trait]
+impl Authorizer for Callback {
+    fn name(&self) -> &str {
+        Self::KIND
+    }
+
+    async fn decide(&self, caller: &Caller, ask: &Ask, context: &Context) -> Result<Verdict, Unavailable> {
+        if !self.concerns(caller, ask) {
+            return Ok(Verdict::Pass);
+        }
+        let question = Question { who: Who::Caller(caller), ask, context };
+        match self.callback.ask(&question, http::HeaderMap::new(), self.clock.now()).await {
+            Reply::Answer(answer) => verdict(*answer, self.settings.role.as_deref(), &self.settings.ceiling),
+            Reply::Forbidden => Ok(Verdict::Deny(denial(None))),
+            Reply::Busy(wait) => Err(Unavailable::busy("answered 429", wait)),
+            Reply::Unauthenticated => Err(Unavailable::new("answered 401")),
+            Reply::Unusable(why) => Err(Unavailable::new(why)),
+        }
+    }
+}
+
+/// What an answer decides, in either form.
+pub(crate) fn verdict(
+    answer: Answer,
+    default_role: Option<&str>,
+    ceiling: &Arc<Ceiling>,
+) -> Result<Verdict, Unavailable> {
+    if !answer.allows {
+        return Ok(Verdict::Deny(denial(answer.reason)));
+    }
+    let role = answer.role.as_deref().or(default_role);
+    let role = role.ok_or_else(|| Unavailable::new("the answer names no role, and the block has none"))?;
+    Ok(Verdict::Allow(Allowance {
+        overrides: answer.overrides,
+        ceiling: Some(ceiling.clone()),
+        ..Allowance::role(role, Callback::KIND)
+    }))
+}
+
+fn denial(reason: Option<String>) -> Denial {
+    Denial { rule: Callback::KIND.into(), reason }
+}

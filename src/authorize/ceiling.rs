@@ -1,0 +1,80 @@
+//! What a plug-in's answer may give at most.
+//!
+//! The engine cuts every answer to the ceiling of the block that asked. A role
+//! beyond it makes the answer unusable; literal grants beyond it are dropped.
+
+use std::time::Duration;
+
+use super::Overrides;
+use crate::claims::Claims;
+use crate::liveblocks::Permissions;
+use crate::pattern::Pattern;
+
+/// `[authorize.ceiling]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Ceiling {
+    /// Roles that may be named; one that is here is not cut.
+    pub(crate) roles: Vec<String>,
+    /// Literal grants, by their setting in a role.
+    pub(crate) livekit: Vec<String>,
+    /// Literal scopes.
+    pub(crate) liveblocks: Vec<String>,
+    /// Further rooms.
+    pub(crate) rooms: Vec<Pattern>,
+    pub(crate) ttl: Duration,
+}
+
+impl Ceiling {
+    /// Whether this role may be given.
+    pub(super) fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|known| known == role)
+    }
+
+    /// What of `overrides` may be given.
+    ///
+    /// # Errors
+    ///
+    /// Nothing usable is left of its permissions.
+    pub(super) fn cut(&self, mut overrides: Overrides, claims: &Claims) -> Result<Overrides, String> {
+        let mut dropped: Vec<String> = Vec::new();
+        overrides.ttl = overrides.ttl.map(|ttl| ttl.min(self.ttl));
+        if let Some(livekit) = &mut overrides.livekit {
+            dropped.extend(livekit.cut(&self.livekit).into_iter().map(|setting| format!("livekit.{setting}")));
+        }
+        overrides.permissions = overrides.permissions.map(|given| self.scopes(&given, &mut dropped)).transpose()?;
+        let rooms = std::mem::take(&mut overrides.rooms);
+        for (room, permissions) in rooms {
+            if self.has_room(&room, claims) {
+                let permissions = permissions.map(|given| self.scopes(&given, &mut dropped)).transpose()?;
+                overrides.rooms.push((room, permissions));
+            } else {
+                dropped.push("liveblocks.rooms".to_owned());
+            }
+        }
+        if !dropped.is_empty() {
+            dropped.dedup();
+            tracing::warn!(dropped = dropped.join(" "), "An answer went beyond its ceiling");
+        }
+        Ok(overrides)
+    }
+
+    fn scopes(&self, given: &Permissions, dropped: &mut Vec<String>) -> Result<Permissions, String> {
+        let (within, beyond): (Vec<_>, Vec<_>) =
+            given.as_slice().iter().cloned().partition(|scope| self.liveblocks.contains(scope));
+        dropped.extend(beyond.into_iter().map(|scope| format!("liveblocks {scope}")));
+        Permissions::new(within)
+            .map_err(|_| "the permissions it named are beyond the ceiling, and none is left".to_owned())
+    }
+
+    /// Whether every room that `room` means is one of those here. Liveblocks'
+    /// `*` reaches over segments, so only a pattern to the end covers it.
+    fn has_room(&self, room: &str, claims: &Claims) -> bool {
+        self.rooms.iter().any(|pattern| {
+            if room.ends_with('*') {
+                pattern.is_open() && pattern.matches(room, claims)
+            } else {
+                pattern.matches(room, claims)
+            }
+        })
+    }
+}

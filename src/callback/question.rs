@@ -1,0 +1,78 @@
+//! The question: an AuthZEN evaluation.
+
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Value, json};
+
+use crate::ask::{Ask, Context, Resource};
+use crate::authenticate::Caller;
+
+/// Who is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Who<'a> {
+    /// Someone we know.
+    Caller(&'a Caller),
+    /// Whoever the forwarded cookies and headers stand for.
+    Session,
+}
+
+/// One question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) who: Who<'a>,
+    pub(crate) ask: &'a Ask,
+    pub(crate) context: &'a Context,
+}
+
+/// An id that the backend knows and we do not.
+const UNKNOWN_ID: &str = "?";
+
+impl Serialize for Question<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { ask, context, .. } = self;
+        let subject = match self.who {
+            Who::Caller(caller) => json!({
+                "type": "user", "id": caller.subject(), "properties": {"claims": caller.claims().to_map()},
+            }),
+            Who::Session => json!({"type": "session", "id": UNKNOWN_ID}),
+        };
+        let vendor = ask.action.provider().as_str();
+        let resource = match (&ask.resource, self.who) {
+            (Resource::Room(room), _) => json!({"type": format!("{vendor}.room"), "id": room.as_str()}),
+            (Resource::Personal, Who::Caller(caller)) => {
+                json!({"type": format!("{vendor}.user"), "id": caller.subject()})
+            }
+            (Resource::Personal, Who::Session) => json!({"type": format!("{vendor}.user"), "id": UNKNOWN_ID}),
+            (Resource::UnnamedRoom, _) => json!({"type": format!("{vendor}.room"), "id": UNKNOWN_ID}),
+        };
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("subject", &subject)?;
+        map.serialize_entry("action", &json!({"name": ask.action.as_str()}))?;
+        map.serialize_entry("resource", &resource)?;
+        map.serialize_entry("context", &circumstances(ask, context))?;
+        map.end()
+    }
+}
+
+fn circumstances(ask: &Ask, context: &Context) -> Value {
+    let mut requested = json!({});
+    let wanted = &ask.requested;
+    for (name, text) in [("name", &wanted.name), ("metadata", &wanted.metadata)] {
+        if let Some(text) = text {
+            requested[name] = text.as_str().into();
+        }
+    }
+    if !wanted.attributes.is_empty() {
+        requested["attributes"] = json!(wanted.attributes);
+    }
+    if !wanted.agents.is_empty() {
+        requested["agents"] = json!(wanted.agents);
+    }
+    let mut said = json!({"requested": requested, "request_id": context.request_id});
+    if let Some(origin) = &context.origin {
+        said["origin"] = origin.as_str().into();
+    }
+    if let Some(ip) = context.client_ip {
+        said["client_ip"] = ip.to_string().into();
+    }
+    said
+}
