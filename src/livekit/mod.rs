@@ -121,7 +121,7 @@ impl LiveKit {
         self.check_values(&ask.requested, &own)?;
         let ttl = permit.overrides().ttl.or(role.ttl).unwrap_or(self.settings.ttl);
         let mut claims = TokenClaims::new(&role.grants, self.settings.keys.id(), now, ttl);
-        claims.identity = Some(identity.to_string().into());
+        claims.identity = Some(identity.as_str().to_owned().into());
         claims.room = Some(room.as_str());
         claims.fill(own, &ask.requested);
         Ok(claims)
