@@ -39,6 +39,9 @@
 pub mod ask;
 pub mod authenticate;
 pub mod authorize;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod callback;
 pub mod claims;
 #[doc(hidden)]

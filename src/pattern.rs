@@ -114,18 +114,29 @@ impl Pattern {
         if room.is_empty() || room.len() > MAX_ROOM_BYTES {
             return false;
         }
+        // Most rules speak of other rooms, and most of those show it at one end.
+        if let Some(Token::Literal(first)) = self.tokens.first()
+            && !room.starts_with(first.as_bytes())
+        {
+            return false;
+        }
+        if let Some(Token::Literal(last)) = self.tokens.last()
+            && !room.ends_with(last.as_bytes())
+        {
+            return false;
+        }
         let mut reached = Positions::default();
         reached.insert(0);
         for token in &self.tokens {
             reached = match token {
-                Token::Literal(literal) => reached.after(room, &[literal]),
+                Token::Literal(literal) => reached.after(room, [literal]),
                 Token::Star => reached.within_segment(room),
                 Token::Rest => return reached.iter().any(|at| at < room.len()),
                 Token::Claim(name) => {
                     let Some(claim) = claims.get(name) else { return false };
                     let one = std::slice::from_ref(claim);
                     let values = claim.as_array().map_or(one, Vec::as_slice);
-                    reached.after(room, &values.iter().filter_map(piece).collect::<Vec<_>>())
+                    reached.after(room, values.iter().filter_map(piece))
                 }
             };
             if reached.is_empty() {
@@ -176,11 +187,11 @@ impl Positions {
     }
 
     /// The ends of each of `texts` where it begins at one of these positions.
-    fn after<T: AsRef<str>>(&self, room: &[u8], texts: &[T]) -> Self {
+    fn after(&self, room: &[u8], texts: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let mut ends = Self::default();
-        for at in self.iter() {
-            for text in texts {
-                let text = text.as_ref().as_bytes();
+        for text in texts {
+            let text = text.as_ref().as_bytes();
+            for at in self.iter() {
                 if room[at..].starts_with(text) {
                     ends.insert(at + text.len());
                 }

@@ -126,9 +126,13 @@ impl JwtKey {
 
     /// The claims, if the signature holds. Nothing in them was checked.
     fn verify(&self, token: &str) -> Result<Map<String, Value>, &'static str> {
-        jsonwebtoken::decode(token, &self.decoding, &self.validation)
-            .map(|token| token.claims)
-            .map_err(|_| "the signature, the algorithm or the form does not hold")
+        let token = jsonwebtoken::decode(token, &self.decoding, &self.validation)
+            .map_err(|_| "the signature, the algorithm or the form does not hold")?;
+        // The library leaves this to us.
+        if token.header.crit.is_some() {
+            return Err("the header has `crit`");
+        }
+        Ok(token.claims)
     }
 }
 
@@ -192,13 +196,12 @@ impl Jwt {
 
     /// The claims, if there is a key here and the signature holds.
     fn verify(&self, token: &str) -> Option<Result<Map<String, Value>, &'static str>> {
-        let Ok(header) = jsonwebtoken::decode_header(token) else { return Some(Err("unreadable header")) };
-        if header.crit.is_some() {
-            return Some(Err("the header has `crit`"));
-        }
         match &self.key {
             Key::Fixed(key) => Some(key.verify(token)),
-            Key::Set(set) => set.with_key(header.kid.as_deref(), header.alg, |key| key.verify(token)),
+            Key::Set(set) => match jsonwebtoken::decode_header(token) {
+                Ok(header) => set.with_key(header.kid.as_deref(), header.alg, |key| key.verify(token)),
+                Err(_) => Some(Err("unreadable header")),
+            },
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct CallbackSettings {
 #[derive(Debug)]
 pub(crate) struct Callback {
     settings: CallbackSettings,
-    callback: callback::Callback,
+    backend: callback::Callback,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,8 +40,8 @@ impl Callback {
     ///
     /// TLS cannot be set up.
     pub(crate) fn new(settings: CallbackSettings, pools: &Pools, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let callback = callback::Callback::new(settings.callback.clone(), pools)?;
-        Ok(Self { settings, callback, clock })
+        let backend = callback::Callback::new(settings.callback.clone(), pools)?;
+        Ok(Self { settings, backend, clock })
     }
 
     fn concerns(&self, caller: &Caller, ask: &Ask) -> bool {
@@ -64,7 +64,7 @@ impl Authorizer for Callback {
             return Ok(Verdict::Pass);
         }
         let question = Question { who: Who::Caller(caller), ask, context };
-        match self.callback.ask(&question, http::HeaderMap::new(), self.clock.now()).await {
+        match self.backend.ask(&question, http::HeaderMap::new(), self.clock.now()).await {
             Reply::Answer(answer) => verdict(*answer, self.settings.role.as_deref(), &self.settings.ceiling),
             Reply::Forbidden => Ok(Verdict::Deny(denial(None))),
             Reply::Busy(wait) => Err(Unavailable::busy("answered 429", wait)),

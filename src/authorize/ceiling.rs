@@ -38,17 +38,19 @@ impl Ceiling {
     pub(super) fn cut(&self, mut overrides: Overrides, claims: &Claims) -> Result<Overrides, String> {
         let mut dropped: Vec<String> = Vec::new();
         overrides.ttl = overrides.ttl.map(|ttl| ttl.min(self.ttl));
-        if let Some(livekit) = &mut overrides.livekit {
-            dropped.extend(livekit.cut(&self.livekit).into_iter().map(|setting| format!("livekit.{setting}")));
-        }
-        overrides.permissions = overrides.permissions.map(|given| self.scopes(&given, &mut dropped)).transpose()?;
-        let rooms = std::mem::take(&mut overrides.rooms);
-        for (room, permissions) in rooms {
-            if self.has_room(&room, claims) {
-                let permissions = permissions.map(|given| self.scopes(&given, &mut dropped)).transpose()?;
-                overrides.rooms.push((room, permissions));
-            } else {
-                dropped.push("liveblocks.rooms".to_owned());
+        if let Some(literal) = &mut overrides.literal {
+            if let Some(livekit) = &mut literal.livekit {
+                dropped.extend(livekit.cut(&self.livekit).into_iter().map(|setting| format!("livekit.{setting}")));
+            }
+            literal.permissions =
+                literal.permissions.take().map(|given| self.scopes(&given, &mut dropped)).transpose()?;
+            for (room, permissions) in std::mem::take(&mut literal.rooms) {
+                if self.has_room(&room, claims) {
+                    let permissions = permissions.map(|given| self.scopes(&given, &mut dropped)).transpose()?;
+                    literal.rooms.push((room, permissions));
+                } else {
+                    dropped.push("liveblocks.rooms".to_owned());
+                }
             }
         }
         if !dropped.is_empty() {

@@ -102,6 +102,13 @@ pub struct Overrides {
     pub name: Option<String>,
     /// How long the token is valid: 2 minutes to 24 hours.
     pub ttl: Option<Duration>,
+    /// What is in a vendor's own words.
+    pub(crate) literal: Option<Box<Literal>>,
+}
+
+/// Overrides in the vendors' own words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Literal {
     /// Grants over those of the role.
     pub(crate) livekit: Option<LiteralGrants>,
     /// Scopes on the requested room, instead of the role's.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::authorize::Overrides;
+use crate::authorize::{Literal, Overrides};
 use crate::config::units;
 use crate::liveblocks::Permissions;
 use crate::livekit::LiteralGrants;
@@ -66,14 +66,16 @@ impl Answer {
         }
         read.role = text("role")?;
         read.overrides.name = text("name")?;
+        let mut literal = Literal::default();
         if let Some(livekit) = section(context, "livekit")? {
             let mut livekit = livekit.clone();
             read.overrides.ttl = livekit.remove("ttl").map(|ttl| self::ttl(&ttl)).transpose()?;
-            read.overrides.livekit = Some(LiteralGrants::read(&livekit)?);
+            literal.livekit = Some(LiteralGrants::read(&livekit)?);
         }
         if let Some(liveblocks) = section(context, "liveblocks")? {
-            read_liveblocks(liveblocks, &mut read.overrides)?;
+            read_liveblocks(liveblocks, &mut literal)?;
         }
+        read.overrides.literal = Some(Box::new(literal));
         Ok(read)
     }
 }
@@ -111,19 +113,19 @@ fn ttl(value: &Value) -> Result<Duration, String> {
         .ok_or_else(|| "`livekit.ttl` is no duration from 2m to 24h".to_owned())
 }
 
-fn read_liveblocks(given: &Map<String, Value>, overrides: &mut Overrides) -> Result<(), String> {
+fn read_liveblocks(given: &Map<String, Value>, literal: &mut Literal) -> Result<(), String> {
     for (name, value) in given {
         match (name.as_str(), value) {
             ("permissions", Value::Array(_)) => {
                 let scopes = scopes(value).ok_or("`liveblocks.permissions` is no list of strings")?;
-                overrides.permissions = Some(Permissions::new(scopes)?);
+                literal.permissions = Some(Permissions::new(scopes)?);
             }
             ("rooms", Value::Array(rooms)) => {
-                overrides.rooms = rooms.iter().map(room).collect::<Result<_, _>>()?;
+                literal.rooms = rooms.iter().map(room).collect::<Result<_, _>>()?;
             }
-            ("user_info", Value::Object(info)) => overrides.user_info = Some(info.clone()),
+            ("user_info", Value::Object(info)) => literal.user_info = Some(info.clone()),
             ("group_ids", Value::Array(_)) => {
-                overrides.group_ids = Some(scopes(value).ok_or("`liveblocks.group_ids` is no list of strings")?);
+                literal.group_ids = Some(scopes(value).ok_or("`liveblocks.group_ids` is no list of strings")?);
             }
             (_, Value::Null) => (),
             ("permissions" | "rooms" | "user_info" | "group_ids", _) => {

@@ -38,7 +38,8 @@ impl Layer {
     /// Reads TOML. Only a syntax error can come of it, since what the values
     /// mean is read later; the error shows no line of the source.
     pub(super) fn from_toml(source: &str, name: &str) -> Result<Self, Problem> {
-        let place = |at: usize| place_in(source, name, at);
+        let starts: Vec<_> = source.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let place = |at: usize| format!("{name}:{}", starts.partition_point(|start| *start <= at) + 1);
         match DeTable::parse(source) {
             Ok(table) => Ok(Self(members(table.get_ref(), &place))),
             Err(error) => Err(Problem::new(
@@ -72,12 +73,6 @@ impl Layer {
         }
         table.insert(last.clone(), value)
     }
-}
-
-/// `file:line` of a byte offset.
-fn place_in(source: &str, name: &str, at: usize) -> String {
-    let line = source.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
-    format!("{name}:{line}")
 }
 
 fn members(table: &DeTable<'_>, place: &dyn Fn(usize) -> String) -> Map<String, Value> {

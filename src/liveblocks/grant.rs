@@ -87,19 +87,14 @@ impl Liveblocks {
 impl Person<'_> {
     /// With what a decision says instead of the claims.
     pub(super) fn with(mut self, overrides: &Overrides) -> Self {
-        if let Some(info) = &overrides.user_info {
-            self.user_info = info
-                .iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect();
-        }
-        if let Some(name) = &overrides.name
-            && overrides.user_info.is_none()
-        {
+        let literal = overrides.literal.as_deref();
+        if let Some(info) = literal.and_then(|literal| literal.user_info.as_ref()) {
+            let given = info.iter().filter(|(_, value)| !value.is_null());
+            self.user_info = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+        } else if let Some(name) = &overrides.name {
             self.user_info.insert("name".to_owned(), name.as_str().into());
         }
-        if let Some(ids) = &overrides.group_ids {
+        if let Some(ids) = literal.and_then(|literal| literal.group_ids.as_ref()) {
             self.group_ids = ids.iter().filter(|id| !id.is_empty()).cloned().collect();
         }
         self
@@ -123,9 +118,12 @@ fn units(text: &str) -> usize {
 
 /// The patterns that a permit opens, and their scopes.
 pub(super) fn permissions(permit: &Permit) -> Result<Vec<(String, &Permissions)>, IssueError> {
-    let overrides = permit.overrides();
-    let role =
-        permit.role().liveblocks.as_ref().map(|role| overrides.permissions.as_ref().unwrap_or(&role.permissions));
+    let literal = permit.overrides().literal.as_deref();
+    let role = permit
+        .role()
+        .liveblocks
+        .as_ref()
+        .map(|role| literal.and_then(|literal| literal.permissions.as_ref()).unwrap_or(&role.permissions));
     let mut patterns: Vec<(String, &Permissions)> = Vec::new();
     if let (Resource::Room(room), Some(permissions)) = (&permit.ask().resource, role) {
         patterns.push((room.as_str().to_owned(), permissions));
@@ -138,7 +136,7 @@ pub(super) fn permissions(permit: &Permit) -> Result<Vec<(String, &Permissions)>
             patterns.push((pattern, permissions));
         }
     }
-    for (room, permissions) in &overrides.rooms {
+    for (room, permissions) in literal.into_iter().flat_map(|literal| &literal.rooms) {
         if let Some(permissions) = permissions.as_ref().or(role)
             && patterns.iter().all(|(known, _)| known != room)
         {

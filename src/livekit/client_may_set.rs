@@ -72,7 +72,7 @@ impl LiveKit {
     }
 
     pub(super) fn own_values(&self, caller: &Caller, role: &Role, overrides: &Overrides) -> OwnValues {
-        let literal = overrides.livekit.as_ref();
+        let literal = overrides.literal.as_ref().and_then(|literal| literal.livekit.as_ref());
         let claims = caller.claims();
         let from_claims = self
             .settings

@@ -125,12 +125,12 @@ impl LiveKit {
         let own = self.own_values(caller, role, overrides);
         self.check_values(&ask.requested, &own)?;
         let ttl = overrides.ttl.or(role.ttl).unwrap_or(self.settings.ttl);
-        let grants = match &overrides.livekit {
+        let grants = match overrides.literal.as_ref().and_then(|literal| literal.livekit.as_ref()) {
             Some(literal) => Cow::Owned(literal.over(&role.grants)),
             None => Cow::Borrowed(&role.grants),
         };
         let mut claims = TokenClaims::new(grants, self.settings.keys.id(), now, ttl);
-        claims.identity = Some(identity.to_string().into());
+        claims.identity = Some(identity.as_str().to_owned().into());
         claims.room = Some(room.as_str());
         claims.fill(own, &ask.requested);
         Ok(claims)
