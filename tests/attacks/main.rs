@@ -5,6 +5,13 @@
 
 mod support;
 
+mod backend;
 mod caller;
+mod config;
+mod config_lists;
+mod cookies;
+mod edge;
+mod environment;
 mod grants;
 mod rooms;
+mod tokens;
