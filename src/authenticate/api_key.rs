@@ -58,7 +58,7 @@ pub(crate) struct ApiKey {
     /// SHA-256 of the whole key.
     pub(crate) sha256: [u8; 32],
     pub(crate) scopes: Vec<Scope>,
-    /// Roles it may give; `*` is any.
+    /// Roles it may give.
     pub(crate) roles: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl ApiKey {
     }
 
     fn gives(&self, role: &str) -> bool {
-        self.roles.iter().any(|known| known == role || known == "*")
+        self.roles.iter().any(|known| known == role)
     }
 }
 
@@ -130,14 +130,16 @@ impl Identify for OnBehalfOf<'_> {
             return Err(NotIdentified::Invalid("user_id", "must name the user that the API key speaks for"));
         };
         let mut claims = said.claims.clone().unwrap_or_default();
-        let own = [("id", Some(&user)), ("name", said.name.as_ref()), ("key", Some(&key.name))];
+        // Empty is not given.
+        let name = said.name.as_ref().filter(|name| !name.is_empty());
+        let own = [("id", Some(&user)), ("name", name), ("key", Some(&key.name))];
         for (name, value) in own.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             let value = Value::String(value.clone());
             if claims.insert(name.to_owned(), value.clone()).is_some_and(|said| said != value) {
                 return Err(NotIdentified::Invalid("claims", "may not hold another `id`, `name` or `key`"));
             }
         }
-        let sealed = match &said.role {
+        let sealed = match said.role.as_ref().filter(|role| !role.is_empty()) {
             Some(role) if !key.gives(role) => {
                 return Err(NotIdentified::Forbidden("this API key may not give that role"));
             }

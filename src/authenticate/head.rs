@@ -116,7 +116,8 @@ impl Origins {
             Self::Loopback => origin.to_str().is_ok_and(|origin| {
                 let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
                 let host = host.map(|rest| {
-                    rest.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(rest, |(host, _)| host)
+                    let port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                    rest.rsplit_once(':').filter(|(_, end)| port(end)).map_or(rest, |(host, _)| host)
                 });
                 matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
             }),

@@ -303,6 +303,12 @@ fn api_key(entry: &mut Section<'_>, roles: &Roles) -> Option<ApiKey> {
         let near = nearest_of(role, roles.iter().map(crate::role::Role::name));
         entry.fail("roles", format!("there is no role {role:?}{near}"));
     }
+    // Any role is any that there is: a key cannot give one that is not.
+    let given_roles = if given_roles.iter().any(|role| role == "*") {
+        roles.iter().map(|role| role.name().to_owned()).collect()
+    } else {
+        given_roles
+    };
     Some(ApiKey { name: name?, sha256: sha256?, scopes, roles: given_roles })
 }
 

@@ -42,7 +42,12 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
                 if !section.has("rules") {
                     section.require("rules");
                 }
-                let rules = section.sections("rules").unwrap_or_default();
+                let rules = section.sections("rules");
+                if rules.as_ref().is_some_and(Vec::is_empty) {
+                    section
+                        .fail("rules", "holds no rule, so nobody could enter; write one, or take the authorizer out");
+                }
+                let rules = rules.unwrap_or_default();
                 let rules = rules.into_iter().filter_map(|rule| self::rule(rule, known, warnings)).collect();
                 read.push(Settings::Rules(rules));
             }

@@ -193,6 +193,9 @@ impl Config {
         let known = authorize::Known { roles: &roles, providers: &providers };
         let authorize = authorize::read(root.sections("authorize"), &known, &mut warnings);
         root.later(&["limits"]);
+        let lists = [("authenticate", authenticate.is_empty()), ("authorize", authorize.is_empty())];
+        let empty: Vec<_> = lists.into_iter().filter_map(|(key, is_empty)| is_empty.then_some(key)).collect();
+        let clean = root.problems().is_empty();
         if purpose == Purpose::Serve {
             for (key, remedy) in [
                 (
@@ -204,7 +207,7 @@ impl Config {
                     "says who may enter: add an [[authorize]], or set ROOMKEY_RULES such as `org:{org}:** participant`",
                 ),
             ] {
-                if !root.has(key) {
+                if !root.has(key) || (clean && empty.contains(&key)) {
                     root.problems().add(key, described, format!("is missing; it {remedy}"));
                 }
             }
