@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use config::{Map, Source, Value, ValueKind};
+use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -173,4 +174,35 @@ pub(super) fn own_members(table: Map<String, Value>) -> Map<String, Value> {
 pub(super) fn folder_of(place: &str) -> &Path {
     let file = place.rsplit_once(':').filter(|(_, line)| line.parse::<u32>().is_ok()).map(|(file, _)| file);
     file.and_then(|file| Path::new(file).parent()).unwrap_or(Path::new(""))
+}
+
+/// A value as JSON.
+pub(super) fn json_of(value: Value) -> Json {
+    match value.kind {
+        ValueKind::Nil => Json::Null,
+        ValueKind::Boolean(flag) => flag.into(),
+        ValueKind::I64(number) => number.into(),
+        ValueKind::U64(number) => number.into(),
+        ValueKind::Float(number) => number.into(),
+        ValueKind::I128(number) => number.to_string().into(),
+        ValueKind::U128(number) => number.to_string().into(),
+        ValueKind::String(text) => text.into(),
+        ValueKind::Array(items) => items.into_iter().map(json_of).collect(),
+        ValueKind::Table(members) => {
+            Json::Object(own_members(members).into_iter().map(|(key, value)| (key, json_of(value))).collect())
+        }
+    }
+}
+
+/// What a value is, in words.
+pub(super) const fn kind_name(kind: &ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Nil => "nothing",
+        ValueKind::Boolean(_) => "a boolean",
+        ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => "a whole number",
+        ValueKind::Float(_) => "a fraction",
+        ValueKind::String(_) => "a string",
+        ValueKind::Array(_) => "a list",
+        ValueKind::Table(_) => "a table",
+    }
 }
