@@ -1,13 +1,13 @@
 //! One layer of configuration: values that know the place they came from, and
 //! how a later layer lies over an earlier one.
 //!
-//! Tables merge and lists replace, as in the `config` crate. Two things it
-//! cannot know are taken out before: a role replaces its namesake whole, and a
-//! secret replaces its twins (`x`, `x_file`, `x_env`).
+//! Tables merge and lists replace. Two things are taken out before: a role
+//! replaces its namesake whole, and a secret its twins (`x`, `x_file`, `x_env`).
 
 use std::path::Path;
 
-use config::{Map, Source, Value, ValueKind};
+use config::{Map, Value, ValueKind};
+use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -23,16 +23,6 @@ const TWINS: [&str; 8] =
 /// A layer's values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layer(pub(super) Map<String, Value>);
-
-impl Source for Layer {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        Ok(self.0.clone())
-    }
-}
 
 impl Layer {
     /// Reads TOML. Only a syntax error can come of it, since what the values
@@ -54,9 +44,10 @@ impl Layer {
     }
 
     /// This layer with `later` over it.
-    pub(super) fn under(mut self, later: Self) -> Result<Self, config::ConfigError> {
+    pub(super) fn under(mut self, later: Self) -> Self {
         forget_replaced(&mut self.0, &later.0);
-        config::Config::builder().add_source(self).add_source(later).build()?.collect().map(Self)
+        lay_over(&mut self.0, later.0);
+        self
     }
 
     /// Sets a value by its dotted path; gives back what stood there.
@@ -115,6 +106,24 @@ fn from_toml_value(value: &Spanned<DeValue<'_>>, here: Option<&String>, place: &
     Value::new(here, kind)
 }
 
+/// Tables merge, all else replaces. A merged table has no place of its own but
+/// its newest header's. The `config` crate would read a path in a key: `a.b`,
+/// or `x[9999999999]` and make room for all of it.
+fn lay_over(earlier: &mut Map<String, Value>, later: Map<String, Value>) {
+    for (key, value) in later {
+        let ValueKind::Table(later) = value.kind else {
+            earlier.insert(key, value);
+            continue;
+        };
+        let mut merged = match earlier.remove(&key).map(|value| value.kind) {
+            Some(ValueKind::Table(table)) => table,
+            _ => Map::new(),
+        };
+        lay_over(&mut merged, later);
+        earlier.insert(key, Value::new(None, merged));
+    }
+}
+
 /// Takes out of `earlier` what `later` replaces as a whole.
 fn forget_replaced(earlier: &mut Map<String, Value>, later: &Map<String, Value>) {
     for (key, value) in later {
@@ -168,4 +177,35 @@ pub(super) fn own_members(table: Map<String, Value>) -> Map<String, Value> {
 pub(super) fn folder_of(place: &str) -> &Path {
     let file = place.rsplit_once(':').filter(|(_, line)| line.parse::<u32>().is_ok()).map(|(file, _)| file);
     file.and_then(|file| Path::new(file).parent()).unwrap_or(Path::new(""))
+}
+
+/// A value as JSON.
+pub(super) fn json_of(value: Value) -> Json {
+    match value.kind {
+        ValueKind::Nil => Json::Null,
+        ValueKind::Boolean(flag) => flag.into(),
+        ValueKind::I64(number) => number.into(),
+        ValueKind::U64(number) => number.into(),
+        ValueKind::Float(number) => number.into(),
+        ValueKind::I128(number) => number.to_string().into(),
+        ValueKind::U128(number) => number.to_string().into(),
+        ValueKind::String(text) => text.into(),
+        ValueKind::Array(items) => items.into_iter().map(json_of).collect(),
+        ValueKind::Table(members) => {
+            Json::Object(own_members(members).into_iter().map(|(key, value)| (key, json_of(value))).collect())
+        }
+    }
+}
+
+/// What a value is, in words.
+pub(super) const fn kind_name(kind: &ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Nil => "nothing",
+        ValueKind::Boolean(_) => "a boolean",
+        ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => "a whole number",
+        ValueKind::Float(_) => "a fraction",
+        ValueKind::String(_) => "a string",
+        ValueKind::Array(_) => "a list",
+        ValueKind::Table(_) => "a table",
+    }
 }

@@ -155,13 +155,8 @@ impl Config {
         files: &Reader,
         problems: Problems,
     ) -> Result<Self, Vec<Problem>> {
-        let merged = Layer::from_toml(DEFAULTS, DEFAULTS_NAME).and_then(|defaults| {
-            layers
-                .into_iter()
-                .try_fold(defaults, Layer::under)
-                .map_err(|error| Problem::new("configuration", described, error.to_string()))
-        });
-        let merged = merged.map_err(|problem| vec![problem])?;
+        let defaults = Layer::from_toml(DEFAULTS, DEFAULTS_NAME).map_err(|problem| vec![problem])?;
+        let merged = layers.into_iter().fold(defaults, Layer::under);
         let reading = Reading { problems: &problems, environment: &sources.environment, files };
         let config = Section::new(String::new(), Value::new(None, merged.0), &reading)
             .and_then(|root| Self::read_root(root, sources, purpose, described, dev));

@@ -12,7 +12,7 @@ use config::{Value, ValueKind};
 use secrecy::SecretString;
 
 use super::file::Reader;
-use super::layer::{Layer, folder_of, own_members, place_of};
+use super::layer::{Layer, folder_of, json_of, kind_name, own_members, place_of};
 use super::nearest::{nearest, nearest_of};
 use super::problem::Problems;
 use super::units;
@@ -360,34 +360,5 @@ impl<'a> Section<'a> {
             let place = if self.place.is_empty() { "configuration" } else { &self.place };
             self.reading.problems.add(self.key(key), place, "is missing");
         }
-    }
-}
-
-fn json_of(value: Value) -> serde_json::Value {
-    match value.kind {
-        ValueKind::Nil => serde_json::Value::Null,
-        ValueKind::Boolean(flag) => flag.into(),
-        ValueKind::I64(number) => number.into(),
-        ValueKind::U64(number) => number.into(),
-        ValueKind::Float(number) => number.into(),
-        ValueKind::I128(number) => number.to_string().into(),
-        ValueKind::U128(number) => number.to_string().into(),
-        ValueKind::String(text) => text.into(),
-        ValueKind::Array(items) => items.into_iter().map(json_of).collect(),
-        ValueKind::Table(members) => serde_json::Value::Object(
-            own_members(members).into_iter().map(|(key, value)| (key, json_of(value))).collect(),
-        ),
-    }
-}
-
-const fn kind_name(kind: &ValueKind) -> &'static str {
-    match kind {
-        ValueKind::Nil => "nothing",
-        ValueKind::Boolean(_) => "a boolean",
-        ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => "a whole number",
-        ValueKind::Float(_) => "a fraction",
-        ValueKind::String(_) => "a string",
-        ValueKind::Array(_) => "a list",
-        ValueKind::Table(_) => "a table",
     }
 }
