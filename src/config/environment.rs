@@ -1,5 +1,5 @@
 //! The environment as a layer: `ROOMKEY__` variables, the names that LiveKit
-//! and Liveblocks already use, and the short forms that make a sidecar.
+//! and Liveblocks already use, and the short forms.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::file::Reader;
 use super::layer::Layer;
 use super::problem::Problems;
 use super::section::FROM_ENVIRONMENT;
-use crate::authenticate::{ApiKey, api_key_name};
+use super::short_forms;
 
 /// Begins every variable that sets a setting by its path.
 const PREFIX: &str = "ROOMKEY__";
@@ -23,37 +23,15 @@ const ECOSYSTEM: [(&str, [&str; 2]); 5] = [
     ("LIVEBLOCKS_SECRET_KEY", ["liveblocks", "secret_key"]),
 ];
 
-/// Short forms that a later version will have.
-const LATER: [&str; 4] =
-    ["ROOMKEY_SESSION_URL", "ROOMKEY_CALLBACK_URL", "ROOMKEY_SIGNING_SECRET", "ROOMKEY_SIGNING_SECRET_FILE"];
-
-/// Parts of the short form for one `jwt`: variable, setting, and how it is
-/// written.
-const JWT: [(&str, &str, Form); 7] = [
-    ("ROOMKEY_JWT_SECRET", "secret", Form::Text),
-    ("ROOMKEY_JWT_SECRET_FILE", "secret_file", Form::Text),
-    ("ROOMKEY_JWT_PUBLIC_KEY_FILE", "public_key_file", Form::Text),
-    ("ROOMKEY_JWT_JWKS_URL", "jwks_url", Form::Text),
-    ("ROOMKEY_JWT_ISSUER", "issuer", Form::Text),
-    ("ROOMKEY_JWT_AUDIENCE", "audience", Form::Commas),
-    ("ROOMKEY_JWT_COOKIE", "cookie", Form::Text),
-];
-
-#[derive(Clone, Copy)]
-enum Form {
-    Text,
-    Commas,
-}
-
-fn origin(variable: &str) -> String {
+pub(super) fn origin(variable: &str) -> String {
     format!("{FROM_ENVIRONMENT}{variable}")
 }
 
-fn value(variable: &str, kind: impl Into<ValueKind>) -> Value {
+pub(super) fn value(variable: &str, kind: impl Into<ValueKind>) -> Value {
     Value::new(Some(&origin(variable)), kind)
 }
 
-fn table(variable: &str, members: Vec<(&str, Value)>) -> Value {
+pub(super) fn table(variable: &str, members: Vec<(&str, Value)>) -> Value {
     let members: Map<String, Value> = members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     value(variable, members)
 }
@@ -87,117 +65,6 @@ pub(super) fn layer(
             }
         }
     }
-    for name in LATER.iter().filter(|name| environment.contains_key(**name)) {
-        problems.add(*name, origin(name), "is not there yet in this version of Roomkey; take it out");
-    }
-    short_forms(environment, below, files, problems, &mut layer);
+    short_forms::read(environment, below, files, problems, &mut layer);
     layer
-}
-
-fn short_forms(
-    environment: &HashMap<String, String>,
-    below: &[Layer],
-    files: &Reader,
-    problems: &Problems,
-    layer: &mut Layer,
-) {
-    let mut authenticate = Vec::new();
-    let mut authorize = Vec::new();
-    let jwt: Vec<_> = JWT.iter().filter(|(name, ..)| environment.contains_key(*name)).collect();
-    if let Some((first, ..)) = jwt.first() {
-        let mut members = vec![("kind", value(first, "jwt"))];
-        for (name, key, form) in &jwt {
-            let text = &environment[*name];
-            members.push((
-                key,
-                match form {
-                    Form::Text => value(name, text.as_str()),
-                    Form::Commas => {
-                        value(name, text.split(',').map(|item| value(name, item.trim())).collect::<Vec<_>>())
-                    }
-                },
-            ));
-        }
-        authenticate.push((*first, table(first, members)));
-    }
-    if let Some((name, key)) = api_key(environment, files, problems) {
-        let hash = ApiKey::hash_hex(&key);
-        let list = |items: &[&str]| value(name, items.iter().map(|item| value(name, *item)).collect::<Vec<_>>());
-        let entry = table(
-            name,
-            vec![
-                ("name", value(name, api_key_name(&key).unwrap_or_default())),
-                ("sha256", value(name, hash)),
-                ("scopes", list(&["token", "rooms", "invites", "revoke"])),
-                ("roles", list(&["*"])),
-            ],
-        );
-        let kind = [("kind", value(name, "api_key")), ("keys", value(name, vec![entry]))];
-        authenticate.insert(0, (name, table(name, kind.into())));
-        authorize.push((name, table(name, vec![("kind", value(name, "credential"))])));
-    }
-    if let Some(text) = environment.get("ROOMKEY_RULES") {
-        let name = "ROOMKEY_RULES";
-        let rules: Vec<_> = text.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty()).collect();
-        let rules =
-            rules.iter().enumerate().filter_map(|(index, line)| rule(name, index, line, problems)).collect::<Vec<_>>();
-        authorize.push((name, table(name, vec![("kind", value(name, "rules")), ("rules", value(name, rules))])));
-    }
-    for (key, entries) in [("authenticate", authenticate), ("authorize", authorize)] {
-        let Some((name, _)) = entries.first() else { continue };
-        if below.iter().any(|file| file.0.contains_key(key)) {
-            problems.add(*name, origin(name), format!("stands beside [[{key}]] in a file; keep one of them"));
-        } else {
-            let list: Vec<_> = entries.iter().map(|(_, entry)| entry.clone()).collect();
-            layer.0.insert(key.to_owned(), value(name, list));
-        }
-    }
-}
-
-fn api_key(
-    environment: &HashMap<String, String>,
-    files: &Reader,
-    problems: &Problems,
-) -> Option<(&'static str, String)> {
-    let inline = environment.get("ROOMKEY_API_KEY");
-    let file = environment.get("ROOMKEY_API_KEY_FILE");
-    let (name, key) = match (inline, file) {
-        (Some(_), Some(_)) => {
-            problems.add(
-                "ROOMKEY_API_KEY_FILE",
-                origin("ROOMKEY_API_KEY_FILE"),
-                "stands beside ROOMKEY_API_KEY; keep one of them",
-            );
-            return None;
-        }
-        (Some(key), None) => ("ROOMKEY_API_KEY", key.clone()),
-        (None, Some(path)) => match files.text(std::path::Path::new(path)) {
-            Ok(key) => ("ROOMKEY_API_KEY_FILE", key),
-            Err(why) => {
-                let name = "ROOMKEY_API_KEY_FILE";
-                problems.add(name, origin(name), format!("cannot read {path:?}: {why}; give a readable file"));
-                return None;
-            }
-        },
-        (None, None) => return None,
-    };
-    if api_key_name(&key).is_none() {
-        problems.add(name, origin(name), "is no API key `rk_NAME_…`; `roomkey keygen NAME` makes one");
-        return None;
-    }
-    Some((name, key))
-}
-
-/// `pattern role`.
-fn rule(name: &str, index: usize, line: &str, problems: &Problems) -> Option<Value> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    let [pattern, role] = words[..] else {
-        problems.add(
-            name,
-            origin(name),
-            format!("its rule {} is not a pattern and a role, such as `org:{{org}}:** participant`", index + 1),
-        );
-        return None;
-    };
-    Some(table(name, vec![("room", value(name, pattern)), ("role", value(name, role))]))
 }

@@ -19,6 +19,7 @@ mod roles;
 mod secrets;
 mod section;
 mod server;
+mod short_forms;
 pub(crate) mod units;
 
 use std::collections::{BTreeSet, HashMap};

@@ -159,6 +159,7 @@ async fn converse(
     });
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
+        .half_close(true)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(Watched { stream, progress }), service);
