@@ -159,9 +159,11 @@ impl Roomkey {
     /// ends at once.
     pub async fn serve(self, public: TcpListener, admin: Option<TcpListener>, signals: mpsc::Receiver<()>) -> Ended {
         let readiness = Arc::new(Readiness::default());
+        let (serving, handle) = (readiness.clone(), self.handle.clone());
+        let is_ready = Arc::new(move || serving.is_ready() && handle.is_ready());
         let listeners = Listeners {
             public: vec![(public, self.router())],
-            admin: admin.map(|listener| (listener, http::admin(readiness.clone(), self.handle.clone()))),
+            admin: admin.map(|listener| (listener, http::admin(is_ready))),
         };
         serve::run(listeners, self.limits, self.shutdown, readiness, signals).await
     }

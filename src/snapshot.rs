@@ -56,24 +56,20 @@ impl Snapshot {
     /// TLS cannot be set up, and something configured needs it.
     pub(crate) fn new(config: &Config, outside: &Outside) -> Result<Self, String> {
         let PlugIns { mut authenticators, mut authorizers, vetoes } = outside.plug_ins.clone();
+        let Outside { pools, key_sets, clock, .. } = outside;
         for settings in &config.authenticate {
-            authenticators.push(settings.build(outside)?);
+            authenticators.push(settings.build(pools, key_sets)?);
         }
         for settings in &config.authorize {
-            authorizers.push(settings.build(outside)?);
+            authorizers.push(settings.build(pools, clock)?);
         }
-        let clock = &outside.clock;
         Ok(Self {
             server: config.server.clone(),
             cors: config.cors.clone(),
             chain: Chain::new(authenticators, config.cors.origins.clone(), clock.clone()),
             engine: Engine::new(authorizers, vetoes, config.roles.clone()),
             livekit: config.livekit.clone().map(LiveKit::new),
-            liveblocks: config
-                .liveblocks
-                .clone()
-                .map(|settings| Liveblocks::new(settings, &outside.pools))
-                .transpose()?,
+            liveblocks: config.liveblocks.clone().map(|settings| Liveblocks::new(settings, pools)).transpose()?,
             clock: clock.clone(),
         })
     }

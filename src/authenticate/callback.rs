@@ -16,7 +16,7 @@ use crate::ask::{Ask, Context};
 use crate::authorize::{Ceiling, Sealed, Unavailable, verdict};
 use crate::callback::{self, Question, Reply, Subject, Who};
 use crate::claims::Claims;
-use crate::snapshot::Outside;
+use crate::outbound::Pools;
 
 /// One `kind = "callback"`.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ impl Session {
     /// # Errors
     ///
     /// TLS cannot be set up.
-    pub(crate) fn new(settings: SessionSettings, outside: &Outside) -> Result<Self, String> {
-        let callback = callback::Callback::new(settings.callback.clone(), &outside.pools)?;
+    pub(crate) fn new(settings: SessionSettings, pools: &Pools) -> Result<Self, String> {
+        let callback = callback::Callback::new(settings.callback.clone(), pools)?;
         Ok(Self { settings, callback })
     }
 

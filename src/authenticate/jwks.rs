@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::jwt::JwtKey;
+use super::key::JwtKey;
 use crate::outbound::{Call, Outbound};
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);

@@ -12,6 +12,7 @@ mod head;
 mod header;
 mod jwks;
 mod jwt;
+mod key;
 mod settings;
 
 use std::fmt;
@@ -25,7 +26,8 @@ pub use head::Head;
 pub(crate) use head::Origins;
 pub(crate) use header::HeaderSettings;
 pub(crate) use jwks::{KeySetSettings, KeySets, KeySource, is_safe};
-pub(crate) use jwt::{BadKey, JwtKey, JwtSettings, KeySettings};
+pub(crate) use jwt::{JwtSettings, KeySettings};
+pub(crate) use key::{BadKey, JwtKey};
 pub(crate) use settings::Settings;
 
 use crate::ask::{Ask, Context};

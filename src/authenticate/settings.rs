@@ -7,8 +7,9 @@ use super::api_key::{ApiKey, ApiKeys};
 use super::callback::{Session, SessionSettings};
 use super::guest::Guest;
 use super::header::{Header, HeaderSettings};
+use super::jwks::KeySets;
 use super::jwt::{Jwt, JwtSettings};
-use crate::snapshot::Outside;
+use crate::outbound::Pools;
 use crate::template::Template;
 
 /// One `[[authenticate]]`.
@@ -25,12 +26,12 @@ impl Settings {
     /// # Errors
     ///
     /// TLS cannot be set up.
-    pub(crate) fn build(&self, outside: &Outside) -> Result<Arc<dyn Authenticator>, String> {
+    pub(crate) fn build(&self, pools: &Pools, key_sets: &KeySets) -> Result<Arc<dyn Authenticator>, String> {
         Ok(match self {
-            Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone(), outside)?),
+            Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone(), pools, key_sets)?),
             Self::ApiKey(keys) => Arc::new(ApiKeys::new(keys.clone())),
             Self::Header(settings) => Arc::new(Header::new(settings.clone())),
-            Self::Session(settings) => Arc::new(Session::new((**settings).clone(), outside)?),
+            Self::Session(settings) => Arc::new(Session::new((**settings).clone(), pools)?),
             Self::Guest { id } => Arc::new(Guest::new(id.clone())),
         })
     }

@@ -63,7 +63,7 @@ impl Authorizer for Callback {
         if !self.concerns(caller, ask) {
             return Ok(Verdict::Pass);
         }
-        let question = Question { who: Who::Caller(caller), ask, context };
+        let question = Question { who: Who::User(caller), ask, context };
         match self.backend.ask(&question, http::HeaderMap::new(), self.clock.now()).await {
             Reply::Answer(answer) => verdict(*answer, self.settings.role.as_deref(), &self.settings.ceiling),
             Reply::Forbidden => Ok(Verdict::Deny(denial(None))),

@@ -6,7 +6,8 @@ use super::Authorizer;
 use super::callback::{Callback, CallbackSettings};
 use super::credential::Credential;
 use super::rules::{Rule, Rules};
-use crate::snapshot::Outside;
+use crate::clock::Clock;
+use crate::outbound::Pools;
 
 /// One `[[authorize]]`.
 #[derive(Clone, Debug)]
@@ -20,13 +21,11 @@ impl Settings {
     /// # Errors
     ///
     /// TLS cannot be set up.
-    pub(crate) fn build(&self, outside: &Outside) -> Result<Arc<dyn Authorizer>, String> {
+    pub(crate) fn build(&self, pools: &Pools, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Authorizer>, String> {
         Ok(match self {
             Self::Rules(rules) => Arc::new(Rules::new(rules.clone())),
             Self::Credential => Arc::new(Credential),
-            Self::Callback(settings) => {
-                Arc::new(Callback::new((**settings).clone(), &outside.pools, outside.clock.clone())?)
-            }
+            Self::Callback(settings) => Arc::new(Callback::new((**settings).clone(), pools, clock.clone())?),
         })
     }
 }

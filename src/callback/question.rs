@@ -10,7 +10,7 @@ use crate::authenticate::Caller;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Who<'a> {
     /// Someone we know.
-    Caller(&'a Caller),
+    User(&'a Caller),
     /// Whoever the forwarded cookies and headers stand for.
     Session,
 }
@@ -30,7 +30,7 @@ impl Serialize for Question<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { ask, context, .. } = self;
         let subject = match self.who {
-            Who::Caller(caller) => json!({
+            Who::User(caller) => json!({
                 "type": "user", "id": caller.subject(), "properties": {"claims": caller.claims().to_map()},
             }),
             Who::Session => json!({"type": "session", "id": UNKNOWN_ID}),
@@ -38,7 +38,7 @@ impl Serialize for Question<'_> {
         let vendor = ask.action.provider().as_str();
         let resource = match (&ask.resource, self.who) {
             (Resource::Room(room), _) => json!({"type": format!("{vendor}.room"), "id": room.as_str()}),
-            (Resource::Personal, Who::Caller(caller)) => {
+            (Resource::Personal, Who::User(caller)) => {
                 json!({"type": format!("{vendor}.user"), "id": caller.subject()})
             }
             (Resource::Personal, Who::Session) => json!({"type": format!("{vendor}.user"), "id": UNKNOWN_ID}),
