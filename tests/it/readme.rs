@@ -37,10 +37,17 @@ fn put_files(folder: &Path, block: &str) {
     }
 }
 
-/// Variables that `_env` settings of a block name.
+/// Variables that `_env` settings of a block name, each with a value of its kind.
 fn variables(block: &str) -> impl Iterator<Item = (&str, &str)> {
     let named = block.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim().ends_with("_env"));
-    named.filter_map(|(_, value)| Some((value.trim().strip_prefix('"')?.split('"').next()?, API_SECRET)))
+    named.filter_map(|(key, value)| {
+        let value_of = match key.trim() {
+            "secret_key_env" => "sk_prod_0123456789abcdef",
+            "signing_secret_env" => "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+            _ => API_SECRET,
+        };
+        Some((value.trim().strip_prefix('"')?.split('"').next()?, value_of))
+    })
 }
 
 #[test]
