@@ -26,6 +26,7 @@ pub(crate) use token::TokenClaims;
 use crate::ask::{Requested, Resource};
 use crate::authenticate::Caller;
 use crate::authorize::{Overrides, Permit};
+use crate::claims::Claims;
 use crate::name::RoomName;
 use crate::pattern::piece;
 use crate::random::hex128;
@@ -44,6 +45,9 @@ pub(crate) struct Settings {
     /// Participant attributes and the claims they come from.
     pub(crate) attributes: Vec<(String, String)>,
 }
+
+/// What stands for 128 random bits in `generated_room`.
+const RANDOM: &str = "random";
 
 /// Hands out keys to calls.
 #[derive(Debug)]
@@ -81,17 +85,24 @@ impl LiveKit {
         &self.settings.url
     }
 
-    /// Names a room for a caller who named none. `None`: the operator wants
-    /// that refused.
-    pub(crate) fn new_room(&self, caller: &Caller) -> Option<Result<RoomName, &'static str>> {
-        let template = self.settings.generated_room.as_ref()?;
-        let Ok(random) = hex128() else { return Some(Err("cannot be generated")) };
+    /// Names a room for those who name none, with a caller's claims once they
+    /// are known. `Ok(None)`: not without claims.
+    ///
+    /// # Errors
+    ///
+    /// The operator wants a room named, or this caller gets none.
+    pub(crate) fn new_room(&self, claims: Option<&Claims>) -> Result<Option<RoomName>, &'static str> {
+        let Some(template) = &self.settings.generated_room else { return Err("is missing") };
+        if claims.is_none() && template.claims().any(|claim| claim != RANDOM) {
+            return Ok(None);
+        }
+        let random = hex128().map_err(|_| "cannot be generated")?;
         let name = template.fill(|claim| match claim {
-            "random" => Some(random.as_str().into()),
-            claim => caller.claims().get(claim).and_then(piece),
+            RANDOM => Some(random.as_str().into()),
+            claim => claims.and_then(|claims| claims.get(claim)).and_then(piece),
         });
         let name = name.and_then(|name| RoomName::livekit(&name).ok());
-        Some(name.ok_or("cannot be generated for this caller, who lacks a claim for it; name one"))
+        name.map(Some).ok_or("cannot be generated for this caller, who lacks a claim for it; name one")
     }
 
     /// Checks what the client would like, before anything is decided: each

@@ -16,7 +16,8 @@ use serde_json::json;
 use super::edge::{self, Arrival};
 use super::json as body_json;
 use super::problem::{ApiError, Kind};
-use crate::ask::Resource;
+use crate::ask::{Ask, Resource};
+use crate::claims::Claims;
 use crate::livekit::LiveKit;
 use crate::snapshot::Snapshot;
 use wire::Dialect;
@@ -35,23 +36,28 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
     let credential = snapshot.chain.examine(&arrival.head(&parts))?;
     let body = edge::read_body(body, &snapshot, &arrival).await?;
     let (dialect, mut ask) = wire::read(body_json::object(&body)?)?;
+    name_room(livekit, dialect, &mut ask, None)?;
     arrival
         .before_deadline(async {
             let caller = credential.identify(&ask, &arrival.context).await?;
-            if ask.resource == Resource::UnnamedRoom {
-                ask.resource = match livekit.new_room(&caller) {
-                    Some(Ok(room)) => Resource::Room(room),
-                    Some(Err(why)) => return Err(ApiError::invalid(dialect.room(), why)),
-                    None => return Err(ApiError::invalid(dialect.room(), "is missing")),
-                };
-            }
-            livekit.check(&caller, &ask.requested, snapshot.engine.roles())?;
+            name_room(livekit, dialect, &mut ask, Some(caller.claims()))?;
+            livekit.check(&caller, &ask.requested, snapshot.engine.roles()).map_err(|error| dialect.refuse(error))?;
             let permit = snapshot.engine.decide(caller, ask, &arrival.context, since).await?;
             let issued = livekit.issue(&permit, snapshot.clock.now())?;
             let room = permit.ask().resource.room().map_or("", |room| room.as_str());
             Ok(answer(dialect, livekit, room, &issued.token, issued.name))
         })
         .await
+}
+
+/// Gives a room to those who named none, as soon as it can have a name.
+fn name_room(livekit: &LiveKit, dialect: Dialect, ask: &mut Ask, claims: Option<&Claims>) -> Result<(), ApiError> {
+    if ask.resource == Resource::UnnamedRoom
+        && let Some(room) = livekit.new_room(claims).map_err(|why| ApiError::invalid(dialect.room(), why))?
+    {
+        ask.resource = Resource::Room(room);
+    }
+    Ok(())
 }
 
 fn answer(dialect: Dialect, livekit: &LiveKit, room: &str, token: &str, name: Option<String>) -> Response {

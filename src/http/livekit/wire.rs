@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::ask::{Action, Agent, Ask, Requested, Resource};
 use crate::http::json::{on_behalf, shown, text};
 use crate::http::problem::ApiError;
-use crate::livekit::room_config;
+use crate::livekit::{NotSettable, room_config};
 use crate::name::{MAX_LIVEKIT_BYTES as MAX_NAME_BYTES, RoomName};
 
 const MAX_METADATA_BYTES: usize = 4096;
@@ -38,7 +38,13 @@ impl Dialect {
         }
     }
 
-    pub(super) const fn identity(self) -> &'static str {
+    /// What may not be set, in this dialect's words.
+    pub(super) fn refuse(self, error: NotSettable) -> ApiError {
+        let field = if error.field == Self::Standard.identity() { self.identity() } else { error.field };
+        ApiError::invalid(field, error.why)
+    }
+
+    const fn identity(self) -> &'static str {
         match self {
             Self::Standard => "participant_identity",
             Self::Short => "user_id",
