@@ -26,7 +26,7 @@ fn mint(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Said {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
-        if name.ends_with(".toml") {
+        if text.starts_with(['[', '\n']) {
             arguments.extend(["--config", name]);
         }
     }
