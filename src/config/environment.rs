@@ -7,11 +7,14 @@ use config::{Map, Value, ValueKind};
 
 use super::layer::Layer;
 use super::problem::Problems;
-use super::section::{FROM_ENVIRONMENT, read_text};
+use super::section::{FROM_ENVIRONMENT, nearest_of, read_text};
 use crate::authenticate::{ApiKey, api_key_name};
 
 /// Begins every variable that sets a setting by its path.
 const PREFIX: &str = "ROOMKEY__";
+
+/// Begins the parts of the short form for one `jwt`.
+const JWT_PREFIX: &str = "ROOMKEY_JWT_";
 
 /// Names that others use, and the settings they set. Each also with `_FILE`.
 const ECOSYSTEM: [(&str, [&str; 2]); 4] = [
@@ -22,13 +25,14 @@ const ECOSYSTEM: [(&str, [&str; 2]); 4] = [
 ];
 
 /// Short forms that a later version will have.
-const LATER: [&str; 6] = [
+const LATER: [&str; 7] = [
     "LIVEBLOCKS_SECRET_KEY",
     "LIVEBLOCKS_SECRET_KEY_FILE",
     "ROOMKEY_JWT_JWKS_URL",
     "ROOMKEY_SESSION_URL",
     "ROOMKEY_CALLBACK_URL",
     "ROOMKEY_SIGNING_SECRET",
+    "ROOMKEY_SIGNING_SECRET_FILE",
 ];
 
 /// Parts of the short form for one `jwt`: variable, setting, and how it is
@@ -87,6 +91,11 @@ pub(super) fn layer(environment: &HashMap<String, String>, files: &[Layer], prob
     }
     for name in LATER.iter().filter(|name| environment.contains_key(**name)) {
         problems.add(*name, origin(name), "is not there yet in this version of Roomkey; take it out");
+    }
+    // One that is overlooked would leave an issuer or an audience unchecked.
+    let known = || JWT.iter().map(|(name, ..)| *name).chain(LATER);
+    for name in names.iter().filter(|name| name.starts_with(JWT_PREFIX) && !known().any(|known| known == **name)) {
+        problems.add(*name, origin(name), format!("unknown variable{}", nearest_of(name, known())));
     }
     short_forms(environment, files, problems, &mut layer);
     layer
@@ -163,7 +172,11 @@ fn api_key(environment: &HashMap<String, String>, problems: &Problems) -> Option
             Ok(key) => ("ROOMKEY_API_KEY_FILE", key),
             Err(why) => {
                 let name = "ROOMKEY_API_KEY_FILE";
-                problems.add(name, origin(name), format!("cannot read {path:?}: {why}; give a readable file"));
+                problems.add(
+                    name,
+                    origin(name),
+                    format!("names a file that cannot be read: {why}; give the path of a readable file"),
+                );
                 return None;
             }
         },

@@ -316,7 +316,8 @@ impl<'a> Section<'a> {
         } else {
             let variable = self.text(env)?;
             let Some(value) = self.reading.environment.get(&variable) else {
-                self.fail(env, format!("names the environment variable {variable:?}, which is not set"));
+                // It may hold the secret itself, by mistake.
+                self.fail(env, "names an environment variable that is not set; give the name of one that is");
                 return None;
             };
             (env, value.clone())
@@ -334,7 +335,8 @@ impl<'a> Section<'a> {
         match read_text(&folder_of(&self.place(key)).join(path)) {
             Ok(text) => Some(text),
             Err(why) => {
-                self.fail(key, format!("cannot read {path:?}: {why}; give a readable file"));
+                // The path may be the secret itself, by mistake.
+                self.fail(key, format!("names a file that cannot be read: {why}; give the path of a readable file"));
                 None
             }
         }

@@ -130,6 +130,8 @@ fn f3_a_configuration_that_fails_shows_no_secret() {
     for config in [
         LIVEKIT.replace("api_secret", "api_secert"),
         LIVEKIT.replace("api_secret = ", "api_secret = 5 # "),
+        LIVEKIT.replace("api_secret", "api_secret_env"),
+        LIVEKIT.replace("api_secret", "api_secret_file"),
         LIVEKIT.replace(&format!("\"{secret}\""), &format!("[\"{secret}\"]")),
         LIVEKIT.replace(&format!("\"{secret}\""), &format!("{{ value = \"{secret}\" }}")),
         LIVEKIT.replace(&format!("\"{secret}\""), &format!("\"{secret}")),
@@ -151,6 +153,11 @@ fn f3_a_configuration_that_fails_shows_no_secret() {
         for environment in [
             &[][..],
             &[("LIVEKIT_KEYS", "CANARY")],
+            &[
+                ("LIVEKIT_KEYS_FILE", "CANARY"),
+                ("ROOMKEY_API_KEY_FILE", "rk_CANARY"),
+                ("ROOMKEY__LIVEKIT__API_SECRET_ENV", "CANARY"),
+            ],
             &[("ROOMKEY_JWT_SECRET", "CANARY"), ("ROOMKEY_API_KEY", "rk_CANARY")],
         ] {
             let said = check(&[HEAD, &config].concat(), environment);
