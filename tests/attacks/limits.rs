@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::http::Connection;
 use crate::support::jwt::{as_alice, participant};
-use crate::support::{Server, usual};
+use crate::support::{Server, hasty, usual};
 
 const GOOD: &str = r#"{"room_name":"standup"}"#;
 
@@ -31,7 +31,7 @@ fn trickle(server: &Server, pieces: &[&str], pause: Duration) -> (Option<u16>, D
 
 #[test]
 fn e5_who_is_slow_is_ended_and_others_are_served() {
-    let server = Server::start(&usual());
+    let server = Server::start(&hasty(&usual()));
     let slow_head =
         ["POST /livekit/token HTTP/1.1\r\n", "H", "o", "s", "t", ":", " ", "x", "\r", "\n", "A", ":", "b", "\r", "\n"];
     let head = format!(
@@ -96,7 +96,7 @@ fn heads_are_bounded() {
 
 #[test]
 fn bodies_are_bounded_to_the_byte() {
-    let server = Server::start(&usual());
+    let server = Server::start(&hasty(&usual()));
     let padded = |length: usize| GOOD.to_owned() + &" ".repeat(length - GOOD.len());
     assert_eq!(server.token(&as_alice(), padded(65_536)).status, 201);
     for length in [65_537, 70_000, 1 << 20, 8 << 20] {
@@ -235,4 +235,27 @@ fn a_request_in_flight_is_answered_before_the_end() {
     let said = server.finish();
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(begin.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_a_silent_client_does_not_hold_the_end() {
+    let head = "POST /livekit/token HTTP/1.1\r\nHost: x\r\n";
+    let server = Server::start(&usual());
+    let mut flying = Connection::open(server.public);
+    let length = "Content-Type: application/json\r\nContent-Length: 23\r\n\r\n";
+    flying.send(format!("{head}Authorization: Bearer {}\r\n{length}", as_alice()));
+    std::thread::sleep(Duration::from_millis(200));
+    server.terminate();
+    std::thread::sleep(Duration::from_millis(200));
+    let begin = Instant::now();
+    server.terminate();
+    let said = server.finish();
+    assert!(said.code.is_some() && begin.elapsed() < Duration::from_secs(2), "{said:?}");
+    assert!(flying.read().is_none());
+    let server = Server::start(&hasty(&usual()));
+    let mut half = Connection::open(server.public);
+    half.send(head);
+    std::thread::sleep(Duration::from_millis(100));
+    server.terminate();
+    assert_eq!(server.finish().code, Some(0));
 }

@@ -25,8 +25,8 @@ pub(crate) const ORIGIN: &str = "https://app.example.com";
 pub(crate) const HEAD: &str = r#"
 [server]
 listen = "127.0.0.1:0"
-header_read_timeout = "1s"
-request_timeout = "1s"
+header_read_timeout = "10s"
+request_timeout = "10s"
 shutdown_grace = "3s"
 [admin]
 listen = "127.0.0.1:0"
@@ -70,6 +70,11 @@ role = "viewer"
 /// Everything above.
 pub(crate) fn usual() -> String {
     [HEAD, LIVEKIT, JWT, RULES].concat()
+}
+
+/// A configuration with little patience, for those who are slow on purpose.
+pub(crate) fn hasty(config: &str) -> String {
+    config.replace("_timeout = \"10s\"", "_timeout = \"2s\"")
 }
 
 /// As [`usual`], and every room is open to participants.
