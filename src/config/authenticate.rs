@@ -22,7 +22,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles) -> Vec<Set
     while let Some(mut section) = sections.next() {
         let Some(kind) = section.text("kind") else {
             if !section.has("kind") {
-                section.fail("kind", "is missing; one of jwt, api_key, guest");
+                section.lacks_kind("jwt, api_key, guest");
             }
             continue;
         };

@@ -31,7 +31,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
     for mut section in sections.unwrap_or_default() {
         let Some(kind) = section.text("kind") else {
             if !section.has("kind") {
-                section.fail("kind", "is missing; one of rules, credential");
+                section.lacks_kind("rules, credential");
             }
             continue;
         };

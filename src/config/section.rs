@@ -125,6 +125,14 @@ impl<'a> Section<'a> {
         self.missing.push(key);
     }
 
+    /// Says that `kind` is missing, or what looks like it.
+    pub(super) fn lacks_kind(&self, kinds: &str) {
+        match nearest("kind", self.places.keys().map(String::as_str)) {
+            Some(near) => self.fail(near, format!("unknown setting; did you mean `{}`?", self.key("kind"))),
+            None => self.fail("kind", format!("is missing; one of {kinds}")),
+        }
+    }
+
     /// Keys that a later version will have.
     pub(super) fn later(&mut self, keys: &[&str]) {
         for key in keys {

@@ -291,3 +291,18 @@ fn what_is_missing_altogether_is_said() {
         refused(&check(&config, &[]), name, key);
     }
 }
+
+#[test]
+fn one_mistake_is_one_line() {
+    for (from, to) in [
+        ("api_secret", "api_secert"),
+        ("api_key", "api_kye"),
+        ("url =", "ulr ="),
+        ("kind = \"rules\"", "knid = \"rules\""),
+    ] {
+        let said = check(&usual().replacen(from, to, 1), &[]);
+        let misspelt = to.split(' ').next().unwrap();
+        assert!(said.err.contains(misspelt), "{}", said.err);
+        assert_eq!((said.code, said.err.lines().count()), (Some(1), 1), "{}", said.err);
+    }
+}
