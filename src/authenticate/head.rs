@@ -70,17 +70,13 @@ impl<'a> Head<'a> {
         }
         let mut found = Cookie::None;
         for header in self.headers.get_all(COOKIE) {
-            let Ok(text) = header.to_str() else {
-                self.used_cookie.set(true);
-                return Cookie::Ambiguous;
-            };
-            for pair in text.split(';') {
-                let Some((key, value)) = pair.trim_matches([' ', '\t']).split_once('=') else { continue };
-                if key == name {
+            // As bytes: what other applications keep in their cookies is not ours to judge.
+            for pair in header.as_bytes().split(|byte| *byte == b';') {
+                let mut parts = pair.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+                let (Some(key), Some(value)) = (parts.next(), parts.next()) else { continue };
+                if key == name.as_bytes() {
                     self.used_cookie.set(true);
-                    if found != Cookie::None {
-                        return Cookie::Ambiguous;
-                    }
+                    let (Cookie::None, Ok(value)) = (found, str::from_utf8(value)) else { return Cookie::Ambiguous };
                     found = Cookie::One(value);
                 }
             }

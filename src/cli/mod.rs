@@ -122,7 +122,8 @@ impl Files {
     /// is there; and the environment.
     fn sources(&self) -> Sources {
         let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            // A value that is no text must not count as not given.
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .collect::<std::collections::HashMap<_, _>>();
         let named = environment.get("ROOMKEY_CONFIG").filter(|file| !file.is_empty());
         let files = match (&self.config[..], named) {

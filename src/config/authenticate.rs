@@ -29,7 +29,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
     while let Some(mut section) = sections.next() {
         let Some(kind) = section.text("kind") else {
             if !section.has("kind") {
-                section.fail("kind", format!("is missing; one of {}", KINDS.join(", ")));
+                section.lacks_kind(&KINDS.join(", "));
             }
             continue;
         };

@@ -33,7 +33,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
     for mut section in sections.unwrap_or_default() {
         let Some(kind) = section.text("kind") else {
             if !section.has("kind") {
-                section.fail("kind", format!("is missing; one of {}", KINDS.join(", ")));
+                section.lacks_kind(&KINDS.join(", "));
             }
             continue;
         };

@@ -129,6 +129,14 @@ impl<'a> Section<'a> {
         self.missing.push(key);
     }
 
+    /// Says that `kind` is missing, or what looks like it.
+    pub(super) fn lacks_kind(&self, kinds: &str) {
+        match nearest("kind", self.places.keys().map(String::as_str)) {
+            Some(near) => self.fail(near, format!("unknown setting; did you mean `{}`?", self.key("kind"))),
+            None => self.fail("kind", format!("is missing; one of {kinds}")),
+        }
+    }
+
     /// Keys that a later version will have.
     pub(super) fn later(&mut self, keys: &[&str]) {
         for key in keys {
@@ -320,7 +328,8 @@ impl<'a> Section<'a> {
         } else {
             let variable = self.text(env)?;
             let Some(value) = self.reading.environment.get(&variable) else {
-                self.fail(env, format!("names the environment variable {variable:?}, which is not set"));
+                // It may hold the secret itself, by mistake.
+                self.fail(env, "names an environment variable that is not set; give the name of one that is");
                 return None;
             };
             (env, value.clone())
@@ -338,7 +347,8 @@ impl<'a> Section<'a> {
         match self.reading.files.text(&folder_of(&self.place(key)).join(path)) {
             Ok(text) => Some(text),
             Err(why) => {
-                self.fail(key, format!("cannot read {path:?}: {why}; give a readable file"));
+                // The path may be the secret itself, by mistake.
+                self.fail(key, format!("names a file that cannot be read: {why}; give the path of a readable file"));
                 None
             }
         }

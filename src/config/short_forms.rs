@@ -9,8 +9,11 @@ use config::Value;
 use super::environment::{origin, table, value};
 use super::file::Reader;
 use super::layer::Layer;
+use super::nearest::nearest_of;
 use super::problem::Problems;
 use crate::authenticate::{ApiKey, api_key_name};
+
+const JWT_PREFIX: &str = "ROOMKEY_JWT_";
 
 /// Parts of one `jwt`: variable, setting, and how it is written.
 const JWT: [(&str, &str, Form); 7] = [
@@ -49,6 +52,11 @@ pub(super) fn read(
     problems: &Problems,
     layer: &mut Layer,
 ) {
+    // One that is overlooked would leave an issuer or an audience unchecked.
+    let known = || JWT.iter().map(|(name, ..)| *name);
+    for name in environment.keys().filter(|name| name.starts_with(JWT_PREFIX) && !known().any(|known| known == *name)) {
+        problems.add(name, origin(name), format!("unknown variable{}", nearest_of(name, known())));
+    }
     let (mut authenticate, mut authorize): (Vec<Entry>, Vec<Entry>) = (Vec::new(), Vec::new());
     let session = callback(environment, SESSION_URL);
     if let Some((name, key)) = api_key(environment, files, problems) {
@@ -143,7 +151,8 @@ fn api_key(
         (None, Some(path)) => match files.text(Path::new(path)) {
             Ok(key) => (FILE, key),
             Err(why) => {
-                problems.add(FILE, origin(FILE), format!("cannot read {path:?}: {why}; give a readable file"));
+                let why = format!("names a file that cannot be read: {why}; give the path of a readable file");
+                problems.add(FILE, origin(FILE), why);
                 return None;
             }
         },

@@ -198,6 +198,8 @@ fn a13_a_wrong_credential_never_becomes_a_guest() {
     for cookie in [
         format!("session={expired}"),
         "session=".to_owned(),
+        "session =garbage".to_owned(),
+        "session=caf\u{e9}".to_owned(),
         "session=garbage".to_owned(),
         "session=a.b.c".to_owned(),
         format!("theme=dark; session={expired}"),

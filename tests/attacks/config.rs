@@ -265,7 +265,7 @@ fn settings_that_cannot_be_are_refused() {
         ("no address", Swap("listen = \"127.0.0.1:0\"", "listen = \"localhost:0\""), &[], "server.listen"),
         ("a port beyond", Swap("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:65536\""), &[], "server.listen"),
         ("a body of anything", Swap("[admin]", "max_body = \"1GiB\"\n[admin]"), &[], "server.max_body"),
-        ("no time at all", Swap("request_timeout = \"1s\"", "request_timeout = 0"), &[], "server.request_timeout"),
+        ("no time at all", Swap("request_timeout = \"10s\"", "request_timeout = 0"), &[], "server.request_timeout"),
         ("a key twice", Swap("[livekit]", "[livekit]\nurl = \"wss://y\""), &[], "TOML"),
         ("no TOML", End("= CANARY-value\n"), &[], "TOML"),
         ("a bare secret", End("x = CANARY-value\n"), &[], "TOML"),
@@ -289,5 +289,20 @@ fn what_is_missing_altogether_is_said() {
         ("an empty list of authorizers", format!("authorize = []\n{}", [HEAD, LIVEKIT, JWT].concat()), "authorize"),
     ] {
         refused(&check(&config, &[]), name, key);
+    }
+}
+
+#[test]
+fn one_mistake_is_one_line() {
+    for (from, to) in [
+        ("api_secret", "api_secert"),
+        ("api_key", "api_kye"),
+        ("url =", "ulr ="),
+        ("kind = \"rules\"", "knid = \"rules\""),
+    ] {
+        let said = check(&usual().replacen(from, to, 1), &[]);
+        let misspelt = to.split(' ').next().unwrap();
+        assert!(said.err.contains(misspelt), "{}", said.err);
+        assert_eq!((said.code, said.err.lines().count()), (Some(1), 1), "{}", said.err);
     }
 }

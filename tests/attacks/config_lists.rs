@@ -2,7 +2,7 @@
 
 use crate::config::Change::{End, Swap};
 use crate::config::{all_refused, refused};
-use crate::support::{HEAD, JWT, LIVEKIT, RULES, check, usual};
+use crate::support::{HEAD, LIVEKIT, RULES, check, usual};
 
 const RULE: &str = "[[authorize]]\nkind = \"rules\"\n[[authorize.rules]]\n";
 const HEX: &str = "0000000000000000000000000000000000000000000000000000000000000000";

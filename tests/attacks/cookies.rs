@@ -32,6 +32,8 @@ fn a_cookie_is_as_good_as_a_bearer() {
         is_alice(&with_cookie(&server, &cookie).send());
     }
     is_alice(&server.post().header("Cookie", "a=b").header("Cookie", format!("session={token}")).json(BODY).send());
+    // What other applications keep in their cookies does not matter.
+    is_alice(&with_cookie(&server, &format!("theme=caf\u{e9}; session={token}; x=\u{1f600}")).send());
     for cookie in [
         format!("Session={token}"),
         format!("sessio={token}"),

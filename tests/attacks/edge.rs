@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::http::{Answer, Ask, Connection};
 use crate::support::jwt::{as_alice, as_bob, participant};
-use crate::support::{ORIGIN, Server, check, claims, usual};
+use crate::support::{ORIGIN, Server, check, claims, hasty, usual};
 
 const FOREIGN: [&str; 17] = [
     "https://evil.com",
@@ -104,7 +104,7 @@ fn is_problem(answer: &Answer, status: u16, code: &str) {
 
 #[test]
 fn e2_refusals_can_be_read_by_an_allowed_page() {
-    let server = Server::start(&usual());
+    let server = Server::start(&hasty(&usual()));
     for (status, code, ask) in refusals(&server) {
         let answer = ask.clone().header("Origin", ORIGIN).send();
         is_problem(&answer, status, code);
@@ -129,7 +129,7 @@ fn e2_refusals_can_be_read_by_an_allowed_page() {
 
 #[test]
 fn e6_an_answer_says_no_more_than_code_field_and_id() {
-    let server = Server::start(&usual());
+    let server = Server::start(&hasty(&usual()));
     for (status, code, ask) in refusals(&server) {
         let answer = ask.send();
         is_problem(&answer, status, code);

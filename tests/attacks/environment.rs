@@ -26,7 +26,7 @@ fn mint(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Said {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
-        if name.ends_with(".toml") {
+        if text.starts_with(['[', '\n']) {
             arguments.extend(["--config", name]);
         }
     }
@@ -159,6 +159,11 @@ fn unknown_variables_are_refused_with_the_nearest_name() {
         ("PORT", "65536", "server.listen", "number"),
         ("PORT", "-1", "server.listen", "number"),
         ("LIVEBLOCKS_SECRET_KEY", "sk_CANARY", "LIVEBLOCKS_SECRET_KEY", "not there yet"),
+        ("ROOMKEY_JWT_AUDIENSE", "rtc", "ROOMKEY_JWT_AUDIENSE", "ROOMKEY_JWT_AUDIENCE"),
+        ("ROOMKEY_JWT_ISSUR", "x", "ROOMKEY_JWT_ISSUR", "ROOMKEY_JWT_ISSUER"),
+        ("ROOMKEY_JWT_", "x", "ROOMKEY_JWT_", "unknown variable"),
+        ("ROOMKEY_SIGNING_SECRET_FILE", "x", "ROOMKEY_SIGNING_SECRET_FILE", "not there yet"),
+        ("ROOMKEY__LIVEKIT__TTL", "\u{fffd}", "livekit.ttl", "duration"),
         ("ROOMKEY_JWT_JWKS_URL", "https://x", "ROOMKEY_JWT_JWKS_URL", "not there yet"),
         ("ROOMKEY_SESSION_URL", "https://x", "ROOMKEY_SESSION_URL", "not there yet"),
         ("ROOMKEY_CALLBACK_URL", "https://x", "ROOMKEY_CALLBACK_URL", "not there yet"),
@@ -291,4 +296,17 @@ fn good_configurations_start() {
             said.err
         );
     }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_not_overlooked() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = folder();
+    fs::write(folder.path().join("roomkey.toml"), usual()).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_roomkey"));
+    command.args(["check", "--config", "roomkey.toml"]).current_dir(folder.path()).env_clear();
+    let output = command.env("ROOMKEY__LIVEKIT__TTL", OsStr::from_bytes(b"5m\xff")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("livekit.ttl: "));
 }

@@ -272,7 +272,7 @@ fn b8_neither_host_nor_path_say_where_to_connect() {
 }
 
 #[test]
-fn b10_a_hundred_thousand_guests_are_all_different() {
+fn b10_twenty_thousand_guests_are_all_different() {
     let guests = "[[authenticate]]\nkind = \"guest\"\n";
     let rules = RULES.replace("\"{rooms}\"", "\"**\"");
     let server = Server::start(&[HEAD, LIVEKIT, JWT, guests, &rules].concat().replace("trace", "info"));
@@ -282,7 +282,7 @@ fn b10_a_hundred_thousand_guests_are_all_different() {
         let ask = || {
             let mut connection = Connection::open(server.public);
             let mut ids = Vec::new();
-            for _ in 0..1000 {
+            for _ in 0..200 {
                 assert!(connection.send(&batch));
                 for _ in 0..50 {
                     let token = connection.read().unwrap().json()["token"].as_str().unwrap().to_owned();
@@ -294,9 +294,9 @@ fn b10_a_hundred_thousand_guests_are_all_different() {
         let workers = [scope.spawn(ask), scope.spawn(ask)];
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
-    assert_eq!(ids.len(), 100_000);
+    assert_eq!(ids.len(), 20_000);
     let distinct: HashSet<_> = ids.iter().map(|payload| subject(payload)).collect();
-    assert_eq!(distinct.len(), 100_000);
+    assert_eq!(distinct.len(), 20_000);
     for headers in [vec![], vec![("Content-Type", "")], vec![("Content-Type", "text/plain")]] {
         let mut ask = server.post().body(r#"{"room_name":"standup"}"#);
         for (name, value) in headers {

@@ -1,6 +1,6 @@
 //! A small blocking HTTP/1.1 client that sends exactly the bytes it is given.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Answer {
 }
 
 /// An open connection.
-pub(crate) struct Connection(TcpStream);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
@@ -62,12 +62,12 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_nodelay(true).expect("an option can be set");
-        Self(stream)
+        Self(BufReader::new(stream))
     }
 
     /// Sends bytes; that the server has closed already is seen when reading.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.0.write_all(bytes.as_ref()).is_ok()
+        self.0.get_mut().write_all(bytes.as_ref()).is_ok()
     }
 
     /// The next answer; nothing if the connection ends without one.
