@@ -13,6 +13,10 @@ use crate::role::Roles;
 /// The longest reason in characters that reaches a client.
 const MAX_REASON_CHARS: usize = 200;
 
+/// The shortest and longest life of a token, whoever gives it.
+pub(crate) const MIN_TTL: Duration = Duration::from_mins(2);
+pub(crate) const MAX_TTL: Duration = Duration::from_hours(24);
+
 /// Decides. It knows nothing of HTTP, so a stored caller can be decided on
 /// again at any time.
 #[derive(Debug)]
@@ -101,6 +105,9 @@ impl Engine {
             Some(ceiling) => ceiling.cut(overrides, caller.claims()).map_err(unusable)?,
             None => overrides,
         };
+        if overrides.ttl.is_some_and(|ttl| !(MIN_TTL..=MAX_TTL).contains(&ttl)) {
+            return Err(unusable("gave a token a life that is not from 2m to 24h".to_owned()));
+        }
         for veto in &self.vetoes {
             match veto.object(caller, ask).await {
                 Ok(None) => (),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::authorize::{Literal, Overrides};
+use crate::authorize::{Literal, MAX_TTL, MIN_TTL, Overrides};
 use crate::config::units;
 use crate::liveblocks::Permissions;
 use crate::livekit::LiteralGrants;
@@ -28,10 +28,6 @@ pub(crate) struct Subject {
     pub(crate) name: Option<String>,
     pub(crate) claims: Map<String, Value>,
 }
-
-/// The shortest and longest life of a token, whoever asks for it.
-const MIN_TTL: Duration = Duration::from_mins(2);
-const MAX_TTL: Duration = Duration::from_hours(24);
 
 impl Answer {
     /// Reads an answer's body.

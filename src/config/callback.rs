@@ -7,12 +7,12 @@ use std::time::Duration;
 use http::HeaderName;
 use secrecy::ExposeSecret as _;
 
-use super::livekit::{MAX_TTL, MIN_TTL, scheme};
+use super::livekit::scheme;
 use super::nearest::nearest_of;
 use super::section::Section;
 use crate::ask::Provider;
 use crate::authenticate::SessionSettings;
-use crate::authorize::{CallbackSettings, Ceiling};
+use crate::authorize::{CallbackSettings, Ceiling, MAX_TTL, MIN_TTL};
 use crate::callback::{self, SigningSecret};
 use crate::liveblocks::Permissions;
 use crate::livekit::literal;

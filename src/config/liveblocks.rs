@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
-use super::livekit::{MAX_TTL, MIN_TTL, scheme};
+use super::livekit::scheme;
 use super::section::Section;
 use super::{Warnings, secrets};
+use crate::authorize::{MAX_TTL, MIN_TTL};
 use crate::liveblocks::{CloudSettings, FormSettings, LocalSettings, Settings, TokenKind};
 
 pub(super) fn read(section: Option<Section<'_>>, warnings: &mut Warnings) -> Option<Settings> {

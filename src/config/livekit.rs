@@ -7,13 +7,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Warnings;
 use super::secrets;
 use super::section::{Found, Section};
+use crate::authorize::{MAX_TTL, MIN_TTL};
 use crate::livekit::{ClientMaySet, Keys, Settings};
 use crate::template::Template;
 
-/// How long a token may be valid: LiveKit reads a token only to start a
-/// connection, so minutes do.
-pub(super) const MIN_TTL: Duration = Duration::from_mins(2);
-pub(super) const MAX_TTL: Duration = Duration::from_hours(24);
 const LONG_TTL: Duration = Duration::from_hours(1);
 
 pub(super) fn read(section: Option<Section<'_>>, dev: bool, warnings: &mut Warnings) -> Option<Settings> {

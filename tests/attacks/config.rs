@@ -89,7 +89,7 @@ rules = [{ room = "**", role = "viewer" }]
             ("cors.allow_credentials", 12, "true or false"),
             ("log.level", 14, "`info`"),
         ] {
-            let wanted = format!("roomkey.toml:{line}: {key}: ");
+            let wanted = format!("{key}: roomkey.toml:{line}: ");
             let found = lines.iter().find(|said| said.starts_with(&wanted));
             assert!(found.is_some_and(|said| said.contains(remedy)), "{wanted}{remedy} in {}", said.err);
         }
@@ -270,7 +270,7 @@ fn settings_that_cannot_be_are_refused() {
         ("no TOML", End("= CANARY-value\n"), &[], "TOML"),
         ("a bare secret", End("x = CANARY-value\n"), &[], "TOML"),
         ("a limit, later", End("[limits]\nper_ip = \"1/s\"\n"), &[], "limits"),
-        ("liveblocks, later", End("[liveblocks]\nsecret_key = \"sk_CANARY\"\n"), &[], "liveblocks"),
+        ("no secret key", End("[liveblocks]\nsecret_key = \"CANARY\"\n"), &[], "liveblocks.secret_key"),
         ("projects, later", End("[livekit.projects.eu]\nurl = \"wss://y\"\n"), &[], "livekit.projects"),
     ]);
 }

@@ -58,7 +58,7 @@ fn rules_that_cannot_be_are_refused() {
         ("no kind", End("[[authorize]]\nrules = []\n"), &[], "authorize[1].kind"),
         ("no rules", End("[[authorize]]\nkind = \"rules\"\n"), &[], "authorize[1].rules"),
         ("sql, later", End("[[authorize]]\nkind = \"sql\"\n"), &[], "authorize[1].kind"),
-        ("callback, later", End("[[authorize]]\nkind = \"callback\"\n"), &[], "authorize[1].kind"),
+        ("a callback to nowhere", End("[[authorize]]\nkind = \"callback\"\n"), &[], "authorize[1].url"),
         (
             "a setting of another kind",
             End("[[authorize]]\nkind = \"credential\"\nrole = \"x\"\n"),
@@ -124,7 +124,7 @@ fn authenticators_that_cannot_be_are_refused() {
         ("no cookie's name", "audience = \"a\"\npublic_key_file = \"app.pem\"\ncookie = \"a;b\"", "cookie"),
         ("an empty issuer", "issuer = \"\"\naudience = \"a\"\npublic_key_file = \"app.pem\"", "issuer"),
         ("a typo", "audiense = \"a\"\naudience = \"a\"\npublic_key_file = \"app.pem\"", "audiense"),
-        ("JWKS, later", "audience = \"a\"\njwks_url = \"https://x/jwks\"", "jwks_url"),
+        ("JWKS over plain HTTP", "audience = \"a\"\njwks_url = \"http://x.example/jwks\"", "jwks_url"),
     ] {
         let config = [HEAD, LIVEKIT, jwt, lines, "\n", RULES].concat();
         refused(&check(&config, &[]), name, &format!("authenticate[0].{setting}"));
@@ -134,8 +134,8 @@ fn authenticators_that_cannot_be_are_refused() {
     for (name, lines, key) in [
         ("guests before others", format!("[[authenticate]]\nkind = \"guest\"\n{jwt}{secret}"), "authenticate[0].kind"),
         ("one guest for all", "[[authenticate]]\nkind = \"guest\"\nid = \"guest\"\n".to_owned(), "authenticate[0].id"),
-        ("header, later", "[[authenticate]]\nkind = \"header\"\n".to_owned(), "authenticate[0].kind"),
-        ("callback, later", "[[authenticate]]\nkind = \"callback\"\n".to_owned(), "authenticate[0].kind"),
+        ("headers from anyone", "[[authenticate]]\nkind = \"header\"\n".to_owned(), "authenticate[0].from"),
+        ("a session asked of nobody", "[[authenticate]]\nkind = \"callback\"\n".to_owned(), "authenticate[0].url"),
         ("invite, later", "[[authenticate]]\nkind = \"invite\"\n".to_owned(), "authenticate[0].kind"),
         ("an unknown kind", "[[authenticate]]\nkind = \"jwtt\"\n".to_owned(), "authenticate[0].kind"),
         ("no keys", "[[authenticate]]\nkind = \"api_key\"\n".to_owned(), "authenticate[0].keys_file"),
