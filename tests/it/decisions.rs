@@ -153,16 +153,19 @@ fn send_as(config: &Value, caller: &Caller, body: &Value) -> (Answer, Option<Str
     let device = device.as_ref().and_then(Value::as_str).unwrap_or_default();
     let devices = config["livekit"]["client_may_set"]["device"] == true;
     let router = router(config, NOW);
-    let fits = !subject.is_empty() && !(devices && subject.contains('~'));
+    let unfit = subject.is_empty() || devices && subject.contains('~');
     if caller.by_backend {
         let mut claims = caller.claims.clone();
         members_mut(&mut claims).remove("sub");
         body["participant_identity"] = subject.into();
         body["claims"] = claims;
         members_mut(&mut body).extend(caller.role.map(|role| ("role".to_owned(), role.into())));
-        return (ask(&router, BACKEND_KEY, &body), Some(subject.to_owned()).filter(|subject| fits && is_name(subject)));
+        return (
+            ask(&router, BACKEND_KEY, &body),
+            Some(subject.to_owned()).filter(|subject| !unfit && is_name(subject)),
+        );
     }
-    let mut identity = Some(subject.to_owned()).filter(|_| fits);
+    let mut identity = Some(subject.to_owned()).filter(|_| !unfit);
     if !device.is_empty() {
         let named = format!("{subject}{device}");
         identity = identity.map(|_| named.clone()).filter(|_| devices && device == "~tab");
