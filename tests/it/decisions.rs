@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::model::{Caller, FLAGS, body, caller, config, decide, lookup, matches, members_mut, odd_text};
 use crate::support::{Answer, BACKEND_KEY, NOW, all_as, ask, login, members, router};
 
-const CASES: u32 = 1000;
+const CASES: u32 = 600;
 
 /// Texts that can be a room or an identity.
 fn is_name(text: &str) -> bool {
