@@ -48,7 +48,7 @@ fn time() -> impl Strategy<Value = Option<Value>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_login_changed_anywhere_is_nobodys(at in any::<prop::sample::Index>(), c in "[A-Za-z0-9_.=+/-]") {

@@ -95,7 +95,7 @@ fn raw(bytes: Vec<u8>) -> Answer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_json_is_answered(body in prop_oneof![4 => object(), 1 => json_value()]) {

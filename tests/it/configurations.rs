@@ -216,7 +216,7 @@ fn environment() -> impl Strategy<Value = HashMap<String, String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_tree_is_read(tree in tree()) {

@@ -33,7 +33,7 @@ const PIECES: [&str; 5] = ["a", "b", "org", "é", "a b"];
 pub(crate) fn odd_text() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => select(&["a", "b", "org", "é", "acme"][..]).prop_map(str::to_owned),
-        1 => select(&["*", "**", "{org}", "{{a}}", "a:b", "a/b", "", " ", "~", "a~b", "\u{0}", "a\n", "\u{200b}", "lk.x", "null"][..]).prop_map(str::to_owned),
+        1 => select(&["*", " a", "a ", "**", "{org}", "{{a}}", "a:b", "a/b", "", " ", "~", "a~b", "\u{0}", "a\n", "\u{200b}", "lk.x", "null"][..]).prop_map(str::to_owned),
         1 => any::<String>(),
         1 => "[ab:/*{}~.]{1,8}",
     ]
@@ -174,12 +174,12 @@ pub(crate) fn body() -> impl Strategy<Value = Value> {
         1 => odd_text(),
     ];
     let text = || proptest::option::weighted(0.15, odd_text());
-    let device = proptest::option::weighted(0.2, select(&["~tab", "~", "~a b", "", "x", "~tab\n"][..]));
+    let device = proptest::option::weighted(0.5, select(&["~tab", "~tab", "~tab", "~", "~a b", "", "x", "~tab\n"][..]));
     let attributes = object(&["plan", "team", "color", "mood", "lk.x", "other"], odd_text().prop_map(Value::String));
     let agent = (select(&["x", "y", "z"][..]), text())
         .prop_map(|(name, metadata)| json!({"agent_name": name, "metadata": metadata.unwrap_or_default()}));
     let agents = proptest::option::weighted(0.15, proptest::collection::vec(agent, 0..3));
-    (room, text(), text(), proptest::option::weighted(0.2, attributes), agents, device).prop_map(
+    (room, text(), text(), proptest::option::weighted(0.35, attributes), agents, device).prop_map(
         |(room, name, metadata, attributes, agents, device): (String, _, _, _, _, _)| {
             let mut body = json!({"room_name": room});
             let fields = [("participant_name", name), ("participant_metadata", metadata)];
