@@ -1,4 +1,4 @@
-//! May they: from a [`Caller`] and an [`Ask`](crate::ask::Ask) to a [`Permit`].
+//! May they: from a [`Caller`] and an [`Ask`] to a [`Permit`].
 //!
 //! Authorizers are asked in their order; the first that allows or denies
 //! decides. Nobody allowed is a denial; an authorizer that cannot tell ends the

@@ -62,14 +62,23 @@ pub(super) fn ttl(section: &mut Section<'_>, warnings: &mut Warnings) -> Option<
     Some(ttl)
 }
 
-/// Checks that a URL has one of these schemes and a host.
+/// Checks that a URL has one of these schemes, a host, a port that exists, and
+/// no user or password in it, which whoever sees the URL would see too.
 pub(super) fn scheme(url: &str, schemes: &[&str]) -> Result<(), String> {
     let parsed: Option<http::Uri> = url.parse().ok();
-    let fits = parsed.is_some_and(|url| {
+    let fits = parsed.as_ref().is_some_and(|url| {
+        let authority = url.authority();
         url.scheme_str().is_some_and(|scheme| schemes.contains(&scheme))
             && url.host().is_some_and(|host| !host.is_empty())
+            && authority.is_some_and(|authority| authority.port().is_some() == authority.port_u16().is_some())
     });
-    if fits { Ok(()) } else { Err(format!("must be a URL that begins with {}", schemes.join("://, ") + "://")) }
+    if !fits {
+        return Err(format!("must be a URL that begins with {}", schemes.join("://, ") + "://"));
+    }
+    if parsed.is_some_and(|url| url.authority().is_some_and(|authority| authority.as_str().contains('@'))) {
+        return Err("must not hold a user or a password".to_owned());
+    }
+    Ok(())
 }
 
 fn generated_room(text: &str) -> Result<Template, String> {

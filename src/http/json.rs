@@ -23,7 +23,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let read = Strict(&twice).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match (read, twice.into_inner()) {
         (Ok(Value::Object(object)), _) => Ok(object),
-        (_, Some(name)) => Err(ApiError::invalid(&shown(&name), "is in the body twice")),
+        (_, Some(name)) => Err(ApiError::invalid(&shown(&name), "is in the body twice").cause("a field twice")),
         (Ok(_) | Err(_), None) => Err(ApiError::new(Kind::InvalidRequest).detail("the body must be a JSON object")),
     }
 }

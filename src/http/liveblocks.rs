@@ -69,7 +69,7 @@ fn read(mut body: Map<String, Value>) -> Result<Ask, ApiError> {
     let user = json::text(&mut body, "user_id", usize::MAX)?;
     let on_behalf = json::on_behalf(&mut body, user.clone())?;
     if let Some(unknown) = body.keys().next() {
-        return Err(ApiError::invalid(&shown(unknown), "is no field of this request"));
+        return Err(ApiError::invalid(&shown(unknown), "is no field of this request").cause("an unknown field"));
     }
     Ok(Ask { action, resource, requested: Requested { identity: user, ..Requested::default() }, on_behalf })
 }

@@ -11,7 +11,7 @@ use super::{LiteralGrants, LiveKit, Role};
 use crate::ask::Requested;
 use crate::authenticate::Caller;
 use crate::authorize::Overrides;
-use crate::name::{BadName, Identity};
+use crate::name::{BadName, Identity, MAX_LIVEKIT_BYTES};
 use crate::template::shown;
 
 /// Characters of a device's name: at most as many bytes.
@@ -83,7 +83,7 @@ impl LiveKit {
         let from_decision =
             literal.into_iter().flat_map(|literal| literal.attributes.clone()).map(|(key, value)| (key, Some(value)));
         OwnValues {
-            name: overrides.name.clone().or_else(|| claims.get("name").and_then(Value::as_str).map(str::to_owned)),
+            name: overrides.name.as_deref().or_else(|| claims.get("name").and_then(Value::as_str)).map(cut),
             metadata: literal.and_then(|literal| literal.metadata.clone()).or_else(|| {
                 match role.metadata.as_ref()?.fill(claims) {
                     Value::String(text) => Some(text),
@@ -130,6 +130,11 @@ impl LiveKit {
         }
         Ok(())
     }
+}
+
+/// A name as long as LiveKit takes it, so that a long one keeps nobody out.
+fn cut(name: &str) -> String {
+    name[..name.floor_char_boundary(MAX_LIVEKIT_BYTES)].to_owned()
 }
 
 /// `~` and 1 to 64 of `A-Z a-z 0-9 _ -`.

@@ -93,7 +93,8 @@ fn is_problem(answer: &Answer, status: u16, code: &str) {
     assert!(!problem["title"].as_str().unwrap().is_empty());
     assert_eq!(problem["status"], status);
     assert!(!problem["request_id"].as_str().unwrap().is_empty());
-    let known = ["type", "title", "status", "code", "detail", "reason", "request_id"];
+    // `error` is for Liveblocks' client alone.
+    let known = ["type", "title", "status", "code", "detail", "reason", "request_id", "error"];
     assert!(problem.as_object().unwrap().keys().all(|name| known.contains(&name.as_str())), "{problem}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");

@@ -114,7 +114,7 @@ pub(crate) fn builder(config: &Value, now: i64) -> Builder {
 }
 
 pub(crate) fn built(builder: Builder) -> Roomkey {
-    builder.build().expect("TLS can be set up")
+    builder.build().unwrap()
 }
 
 pub(crate) fn router(config: &Value, now: i64) -> Router {

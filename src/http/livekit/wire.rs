@@ -68,7 +68,7 @@ pub(super) fn read(mut body: Map<String, Value>) -> Result<(Dialect, Ask), ApiEr
     if let Some(unknown) =
         body.keys().find(|key| ![&STANDARD[..], &SHORT, &BACKEND].iter().any(|known| known.contains(&key.as_str())))
     {
-        return Err(ApiError::invalid(&shown(unknown), "is no field of this request"));
+        return Err(ApiError::invalid(&shown(unknown), "is no field of this request").cause("an unknown field"));
     }
     let short = SHORT.iter().find(|field| body.contains_key(**field));
     let standard = STANDARD.iter().find(|field| body.contains_key(**field));
@@ -157,7 +157,7 @@ fn agents(config: Option<Value>) -> Result<Vec<Agent>, ApiError> {
     for (name, value) in config {
         let at = format!("{FIELD}.{}", shown(&name));
         if !room_config::field_names().any(|known| known == name) {
-            return Err(ApiError::invalid(&at, "is no field of a room configuration"));
+            return Err(ApiError::invalid(&at, "is no field of a room configuration").cause("an unknown field"));
         }
         let refused = if name == "egress" { !value.is_null() } else { name != "agents" && !is_empty(&value) };
         if refused {
@@ -197,7 +197,10 @@ fn agent(value: Value) -> Result<Option<Agent>, ApiError> {
     let deployment = text(&mut given, "deployment", MAX_NAME_BYTES).map_err(within)?.unwrap_or_default();
     let attributes = attributes("room_config.agents.attributes", given.remove("attributes"))?;
     if let Some((name, _)) = given.iter().find(|(_, value)| !is_empty(value)) {
-        return Err(ApiError::invalid(&format!("{FIELD}.{}", shown(name)), "may not be set by a client"));
+        let at = format!("{FIELD}.{}", shown(name));
+        return Err(
+            ApiError::invalid(&at, "may not be set by a client").cause("a field of an agent that no client may set")
+        );
     }
     match agent_name {
         Some(agent_name) => Ok(Some(Agent { agent_name, metadata, deployment, attributes })),
