@@ -17,8 +17,8 @@ use crate::template::Template;
 const LATER: [&str; 2] = ["sql", "callback"];
 
 /// Liveblocks takes ten patterns in a token, one of which is the room asked
-/// for.
-const MAX_LIVEBLOCKS_ROOMS: usize = 9;
+/// for, if one is.
+const MAX_LIVEBLOCKS_PATTERNS: usize = 10;
 
 /// What rules are checked against.
 pub(super) struct Known<'a> {
@@ -119,7 +119,8 @@ fn effect(
 ) -> Option<Effect> {
     let deny = section.flag("deny");
     let role = section.text("role");
-    let liveblocks_rooms = liveblocks_rooms(section);
+    let no_room = matches!(place, Some(Where::NoRoom));
+    let liveblocks_rooms = liveblocks_rooms(section, no_room);
     match (deny, section.has("role")) {
         (Some(_), true) => section.fail("deny", "stands beside `role`; a rule does one or the other"),
         (Some(false), false) => section.fail("deny", "must be true, or left out beside `role`"),
@@ -135,7 +136,6 @@ fn effect(
         section.fail("role", format!("there is no role {role:?}{near}"));
         return None;
     };
-    let no_room = matches!(place, Some(Where::NoRoom));
     for reached in known.providers {
         let reaches = provider.is_none_or(|only| only == *reached) && !(no_room && *reached == Provider::LiveKit);
         if reaches && !found.serves(*reached) {
@@ -156,15 +156,16 @@ fn effect(
     Some(Effect::Allow { role: role.into(), liveblocks_rooms: liveblocks_rooms.into() })
 }
 
-fn liveblocks_rooms(section: &mut Section<'_>) -> Vec<LiveblocksRoom> {
+fn liveblocks_rooms(section: &mut Section<'_>, no_room: bool) -> Vec<LiveblocksRoom> {
     const KEY: &str = "liveblocks_rooms";
     let Some(value) = section.json(KEY) else { return Vec::new() };
     let Value::Array(entries) = value else {
         section.fail(KEY, "expected a list of patterns such as \"org:{org}:*\"");
         return Vec::new();
     };
-    if entries.len() > MAX_LIVEBLOCKS_ROOMS {
-        section.fail(KEY, format!("has more than {MAX_LIVEBLOCKS_ROOMS} entries; Liveblocks takes ten in a token, the room asked for among them"));
+    let max = if no_room { MAX_LIVEBLOCKS_PATTERNS } else { MAX_LIVEBLOCKS_PATTERNS - 1 };
+    if entries.len() > max {
+        section.fail(KEY, format!("has more than {max} entries; Liveblocks takes {MAX_LIVEBLOCKS_PATTERNS} in a token, the room asked for among them"));
     }
     if entries.is_empty() {
         section.fail(KEY, "is empty; name a pattern or take it out");
