@@ -189,9 +189,9 @@ fn liveblocks_room(entry: Value) -> Result<LiveblocksRoom, String> {
             let room = room.ok_or("has an entry without `room`")?;
             let scopes = scopes
                 .ok_or_else(|| format!("{room:?} lacks `permissions`; write the bare string for the role's own"))?;
-            let list = scopes
-                .as_array()
-                .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>());
+            let list = scopes.as_array().and_then(|list| {
+                list.iter().map(|scope| scope.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            });
             let list = list.ok_or_else(|| format!("{room:?}: `permissions` must be a list of strings"))?;
             (room.clone(), Some(Permissions::new(list).map_err(|why| format!("{room:?}: {why}"))?))
         }
