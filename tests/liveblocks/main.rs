@@ -9,4 +9,7 @@
 
 mod support;
 
+mod overload;
+mod silent;
+mod upstream;
 mod vectors;
