@@ -9,7 +9,9 @@
 
 mod support;
 
+mod edge;
 mod overload;
 mod silent;
+mod stop;
 mod upstream;
 mod vectors;
