@@ -9,8 +9,14 @@
 
 mod support;
 
+mod attacks;
 mod edge;
+mod identify;
+mod limits;
+mod local;
 mod overload;
+mod personal;
+mod rooms;
 mod silent;
 mod stop;
 mod upstream;
