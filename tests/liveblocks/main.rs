@@ -10,6 +10,8 @@
 mod support;
 
 mod attacks;
+mod commands;
+mod configuration;
 mod edge;
 mod identify;
 mod limits;
@@ -17,6 +19,7 @@ mod local;
 mod overload;
 mod personal;
 mod rooms;
+mod secrecy;
 mod silent;
 mod stop;
 mod upstream;
