@@ -96,9 +96,12 @@ impl Roomkey {
         let until = Instant::now() + PATIENCE;
         let address = loop {
             let so_far = said.lock().unwrap().clone();
-            let lines = so_far.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            if let Some(line) = lines.into_iter().find(|line| line["message"] == "Listening") {
-                break line["address"].as_str().unwrap().parse().unwrap();
+            // `"address":"…"` or, as text, `address="…"`
+            let line = so_far.lines().find(|line| line.contains("Listening"));
+            let address = line.and_then(|line| line.split_once("address").map(|(_, rest)| rest));
+            if let Some(address) = address {
+                let mut parts = address.trim_start_matches(['"', ':', '=']).split('"');
+                break parts.next().unwrap().parse().unwrap();
             }
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < until, "it did not start: {so_far}");
