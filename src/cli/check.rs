@@ -68,7 +68,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Err(problems) => return Err(problems.into()),
     };
-    let decision = question.map(|(caller, ask)| decide(&config, caller, ask)).transpose()?;
+    let decision = match question.map(|(caller, ask)| decide(&config, caller, ask)).transpose() {
+        Err(Failure::Because(why)) if arguments.json => {
+            let (rule, reason) = (String::new(), Some(why));
+            Some(Decision { outcome: "error", rule, role: None, claims: None, reason })
+        }
+        decided => decided?,
+    };
     if arguments.json {
         report(&[], config.warnings(), decision.as_ref());
     } else {

@@ -2,7 +2,8 @@
 
 use std::io::Read as _;
 
-use jsonwebtoken::dangerous::insecure_decode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::{Failure, Files};
@@ -59,10 +60,17 @@ struct Report {
     can: Vec<String>,
 }
 
+/// Header and claims of any three-part token, unsigned ones too: Liveblocks'
+/// dev server makes no others.
+fn read(token: &str) -> Option<(Map<String, Value>, Map<String, Value>)> {
+    let (header, rest) = token.split_once('.')?;
+    let (claims, _) = rest.split_once('.').filter(|(_, signature)| !signature.contains('.'))?;
+    let part = |text| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
+    Some((part(header)?, part(claims)?))
+}
+
 fn inspect(token: &str, config: &Config, now: i64) -> Result<Report, String> {
-    let decoded =
-        insecure_decode::<Map<String, Value>>(token).map_err(|_| "this is no JWT that can be read".to_owned())?;
-    let claims = decoded.claims;
+    let (header, claims) = read(token).ok_or("this is no JWT that can be read")?;
     let mut problems = Vec::new();
     let (dangers, can) = if let Some(described) = liveblocks::describe(&claims) {
         problems.extend(check_liveblocks(token, config).err().map(str::to_owned));
@@ -86,7 +94,7 @@ fn inspect(token: &str, config: &Config, now: i64) -> Result<Report, String> {
     {
         problems.push(format!("it is valid only in {} s", nbf.saturating_sub(now)));
     }
-    Ok(Report { valid: problems.is_empty(), problems, header: json!(decoded.header), claims, dangers, can })
+    Ok(Report { valid: problems.is_empty(), problems, header: header.into(), claims, dangers, can })
 }
 
 fn check_livekit(token: &str, claims: &Map<String, Value>, config: &Config) -> Result<(), &'static str> {

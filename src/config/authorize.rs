@@ -18,8 +18,8 @@ const LATER: [&str; 1] = ["sql"];
 const KINDS: [&str; 3] = ["rules", "credential", "callback"];
 
 /// Liveblocks takes ten patterns in a token, one of which is the room asked
-/// for.
-const MAX_LIVEBLOCKS_ROOMS: usize = 9;
+/// for, if one is.
+const MAX_LIVEBLOCKS_PATTERNS: usize = 10;
 
 /// What rules are checked against.
 pub(super) struct Known<'a> {
@@ -129,7 +129,8 @@ fn effect(
 ) -> Option<Effect> {
     let deny = section.flag("deny");
     let role = section.text("role");
-    let liveblocks_rooms = liveblocks_rooms(section);
+    let no_room = matches!(place, Some(Where::NoRoom));
+    let liveblocks_rooms = liveblocks_rooms(section, no_room);
     match (deny, section.has("role")) {
         (Some(_), true) => section.fail("deny", "stands beside `role`; a rule does one or the other"),
         (Some(false), false) => section.fail("deny", "must be true, or left out beside `role`"),
@@ -145,7 +146,6 @@ fn effect(
         section.fail("role", format!("there is no role {role:?}{near}"));
         return None;
     };
-    let no_room = matches!(place, Some(Where::NoRoom));
     for reached in known.providers {
         let reaches = provider.is_none_or(|only| only == *reached) && !(no_room && *reached == Provider::LiveKit);
         if reaches && !found.serves(*reached) {
@@ -166,15 +166,16 @@ fn effect(
     Some(Effect::Allow { role: role.into(), liveblocks_rooms: liveblocks_rooms.into() })
 }
 
-fn liveblocks_rooms(section: &mut Section<'_>) -> Vec<LiveblocksRoom> {
+fn liveblocks_rooms(section: &mut Section<'_>, no_room: bool) -> Vec<LiveblocksRoom> {
     const KEY: &str = "liveblocks_rooms";
     let Some(value) = section.json(KEY) else { return Vec::new() };
     let Value::Array(entries) = value else {
         section.fail(KEY, "expected a list of patterns such as \"org:{org}:*\"");
         return Vec::new();
     };
-    if entries.len() > MAX_LIVEBLOCKS_ROOMS {
-        section.fail(KEY, format!("has more than {MAX_LIVEBLOCKS_ROOMS} entries; Liveblocks takes ten in a token, the room asked for among them"));
+    let max = if no_room { MAX_LIVEBLOCKS_PATTERNS } else { MAX_LIVEBLOCKS_PATTERNS - 1 };
+    if entries.len() > max {
+        section.fail(KEY, format!("has more than {max} entries; Liveblocks takes {MAX_LIVEBLOCKS_PATTERNS} in a token, the room asked for among them"));
     }
     if entries.is_empty() {
         section.fail(KEY, "is empty; name a pattern or take it out");
@@ -198,9 +199,9 @@ fn liveblocks_room(entry: Value) -> Result<LiveblocksRoom, String> {
             let room = room.ok_or("has an entry without `room`")?;
             let scopes = scopes
                 .ok_or_else(|| format!("{room:?} lacks `permissions`; write the bare string for the role's own"))?;
-            let list = scopes
-                .as_array()
-                .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>());
+            let list = scopes.as_array().and_then(|list| {
+                list.iter().map(|scope| scope.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            });
             let list = list.ok_or_else(|| format!("{room:?}: `permissions` must be a list of strings"))?;
             (room.clone(), Some(Permissions::new(list).map_err(|why| format!("{room:?}: {why}"))?))
         }

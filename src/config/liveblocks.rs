@@ -38,9 +38,10 @@ pub(super) fn read(section: Option<Section<'_>>, warnings: &mut Warnings) -> Opt
         }
         (Some(key), None) => {
             if is_secret_key(key.value.expose_secret()) {
-                let (base_url, timeout, count) = (base_url?, timeout?, max_in_flight?);
-                let max_in_flight = usize::try_from(count).ok()?;
-                Some(FormSettings::Cloud(CloudSettings { secret_key: key.value, base_url, timeout, max_in_flight }))
+                let max_in_flight = max_in_flight.and_then(|count| usize::try_from(count).ok());
+                base_url.zip(timeout).zip(max_in_flight).map(|((base_url, timeout), max_in_flight)| {
+                    FormSettings::Cloud(CloudSettings { secret_key: key.value, base_url, timeout, max_in_flight })
+                })
             } else {
                 section.problems().add(
                     key.key,
@@ -51,7 +52,9 @@ pub(super) fn read(section: Option<Section<'_>>, warnings: &mut Warnings) -> Opt
             }
         }
         (None, Some(secret)) => match secrets::weak(secret.value.expose_secret()) {
-            None => Some(FormSettings::Local(LocalSettings::new(&secret.value, project_id?, ttl?))),
+            None => project_id
+                .zip(ttl)
+                .map(|(project_id, ttl)| FormSettings::Local(LocalSettings::new(&secret.value, project_id, ttl))),
             Some(why) => {
                 section.problems().add(secret.key, secret.place, why);
                 None
