@@ -26,10 +26,10 @@ fn role(name: &str, mut section: Section<'_>, warnings: &mut Warnings) -> Role {
     let livekit = section.section("livekit").map(|inner| livekit(inner, warnings));
     let liveblocks = section.section("liveblocks").map(liveblocks);
     section.finish();
-    Role { name: name.to_owned(), livekit, liveblocks: liveblocks.flatten() }
+    Role { name: name.to_owned(), livekit, liveblocks }
 }
 
-fn liveblocks(mut section: Section<'_>) -> Option<liveblocks::Role> {
+fn liveblocks(mut section: Section<'_>) -> liveblocks::Role {
     if !section.has("permissions") {
         section.require("permissions");
     }
@@ -37,7 +37,8 @@ fn liveblocks(mut section: Section<'_>) -> Option<liveblocks::Role> {
     let permissions =
         scopes.and_then(|scopes| Permissions::new(scopes).map_err(|why| section.fail("permissions", why)).ok());
     section.finish();
-    Some(liveblocks::Role { permissions: permissions? })
+    // A role with a bad section has one, for those who use it.
+    liveblocks::Role { permissions: permissions.unwrap_or_else(Permissions::least) }
 }
 
 fn livekit(mut section: Section<'_>, warnings: &mut Warnings) -> livekit::Role {

@@ -57,6 +57,12 @@ pub(super) fn read(
     for name in environment.keys().filter(|name| name.starts_with(JWT_PREFIX) && !known().any(|known| known == *name)) {
         problems.add(name, origin(name), format!("unknown variable{}", nearest_of(name, known())));
     }
+    if let (Some((name, _)), false) = (
+        SIGNING.iter().find(|(name, _)| environment.contains_key(*name)),
+        [SESSION_URL, CALLBACK_URL].iter().any(|url| environment.contains_key(*url)),
+    ) {
+        problems.add(*name, origin(name), format!("signs nothing; set {SESSION_URL} or {CALLBACK_URL} too"));
+    }
     let (mut authenticate, mut authorize): (Vec<Entry>, Vec<Entry>) = (Vec::new(), Vec::new());
     let session = callback(environment, SESSION_URL);
     if let Some((name, key)) = api_key(environment, files, problems) {

@@ -35,7 +35,7 @@ struct RequestId(Arc<str>);
 /// Gives the request its id, and the answer everything that all answers have.
 pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    let to_liveblocks = request.uri().path() == liveblocks::PATH;
+    let to_liveblocks = request.uri().path().trim_end_matches('/') == liveblocks::PATH;
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {

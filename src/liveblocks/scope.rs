@@ -58,6 +58,11 @@ impl Permissions {
         }
     }
 
+    /// Reading alone.
+    pub(crate) fn least() -> Self {
+        Self(vec!["room:read".to_owned()])
+    }
+
     /// Whether there is such a scope.
     pub(crate) fn is_scope(scope: &str) -> bool {
         BASE.contains(&scope) || FEATURES.contains(&scope)

@@ -162,7 +162,7 @@ fn unknown_variables_are_refused_with_the_nearest_name() {
         ("ROOMKEY_JWT_AUDIENSE", "rtc", "ROOMKEY_JWT_AUDIENSE", "ROOMKEY_JWT_AUDIENCE"),
         ("ROOMKEY_JWT_ISSUR", "x", "ROOMKEY_JWT_ISSUR", "ROOMKEY_JWT_ISSUER"),
         ("ROOMKEY_JWT_", "x", "ROOMKEY_JWT_", "unknown variable"),
-        ("ROOMKEY_SIGNING_SECRET_FILE", "x", "ROOMKEY_SIGNING_SECRET_FILE", "not there yet"),
+        ("ROOMKEY_SIGNING_SECRET_FILE", "x", "ROOMKEY_SIGNING_SECRET_FILE", "signs nothing"),
         ("ROOMKEY__LIVEKIT__TTL", "\u{fffd}", "livekit.ttl", "duration"),
         ("ROOMKEY_JWT_JWKS_URL", "https://x", "ROOMKEY_JWT_JWKS_URL", "[[authenticate]]"),
         ("ROOMKEY_SESSION_URL", "https://x", "ROOMKEY_SESSION_URL", "[[auth"),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Roomkey end to end: the built binary, the real livekit-server, real participants, official SDKs. From any folder:
-#   tests/e2e/run.sh [SUITE]...      all suites without a name: dev clients verify sidecar compose browser grants tokens
+#   tests/e2e/run.sh [SUITE]...      all suites without a name: dev clients verify sidecar compose browser grants tokens,
+#                                    and those of liveblocks.sh
 # Needs Node >= 20, Go, Python 3 with venv, curl, and cargo unless ROOMKEY_BIN names a binary. Installs the rest by itself: npm
 # packages beside livekit/package.json, livekit-server (built once into ~/.cache), a Python environment in target/e2e.
 # Prints a line per suite, and what failed (with -v every check; all of it is kept in target/e2e/log), and in the end how many checks passed.
@@ -17,6 +18,8 @@ exec </dev/null
 verbose=
 [ "${1:-}" = -v ] && { verbose=1; shift; }
 suites=("$@")
+everything=
+[ ${#suites[@]} -gt 0 ] || everything=1
 [ ${#suites[@]} -gt 0 ] || suites=(dev clients verify sidecar compose browser grants tokens)
 for suite in "${suites[@]}"; do
   [ -f "$here/$suite.mjs" ] || { echo "no such suite: $suite" >&2; exit 64; }
@@ -99,5 +102,13 @@ for suite in "${suites[@]}"; do
   echo "$closing"
   echo "  ($((SECONDS - from)) s)"
 done
+if [ -n "$everything" ]; then
+  closing=$("$here/liveblocks.sh" ${verbose:+-v} | tee /dev/stderr | tail -n 1) || true
+  if read -r p _ f _ <<<"$closing" && [[ $p =~ ^[0-9]+$ && $f =~ ^[0-9]+$ ]]; then
+    passed=$((passed + p)); failed=$((failed + f))
+  else
+    echo "liveblocks.sh did not say how many passed"; failed=$((failed + 1))
+  fi
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
