@@ -18,6 +18,9 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A server on the same network answers sooner, or is not there.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// For seeing whether anybody answers.
+const REACH_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The connections of the process, which outlive its configurations: one pool
 /// for each connect timeout.
 #[derive(Debug, Default)]
@@ -99,6 +102,20 @@ impl Outbound {
             }
         };
         tokio::time::timeout(call.timeout, twice).await.unwrap_or(Err(NoAnswer::Silent))
+    }
+
+    /// Whether anybody answers there, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub(crate) async fn reach(&self, url: &str) -> Result<(), String> {
+        let call =
+            Call { url, headers: HeaderMap::new(), json: None, timeout: REACH_TIMEOUT, max_answer: MAX_ANSWER_BYTES };
+        match self.call(&call).await {
+            Ok(_) | Err(NoAnswer::TooLong) => Ok(()),
+            Err(error) => Err(format!("{url}: {error}")),
+        }
     }
 
     async fn once(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {

@@ -106,6 +106,15 @@ pub(crate) enum NoKey {
 }
 
 impl KeySet {
+    /// Whether a set could be fetched now.
+    ///
+    /// # Errors
+    ///
+    /// What was wrong with it or on the way to it.
+    pub(crate) async fn probe(settings: &KeySetSettings, outbound: Outbound) -> Result<(), String> {
+        Self::new(settings.clone(), outbound).download().await.map(drop)
+    }
+
     /// A set that is not there yet.
     fn new(settings: KeySetSettings, outbound: Outbound) -> Arc<Self> {
         Arc::new(Self {

@@ -7,9 +7,9 @@ use super::api_key::{ApiKey, ApiKeys};
 use super::callback::{Session, SessionSettings};
 use super::guest::Guest;
 use super::header::{Header, HeaderSettings};
-use super::jwks::KeySets;
-use super::jwt::{Jwt, JwtSettings};
-use crate::outbound::Pools;
+use super::jwks::{KeySet, KeySets};
+use super::jwt::{Jwt, JwtSettings, KeySettings};
+use crate::outbound::{CONNECT_TIMEOUT, Pools};
 use crate::template::Template;
 
 /// One `[[authenticate]]`.
@@ -34,5 +34,20 @@ impl Settings {
             Self::Session(settings) => Arc::new(Session::new((**settings).clone(), pools)?),
             Self::Guest { id } => Arc::new(Guest::new(id.clone())),
         })
+    }
+    /// Whether what it needs from elsewhere can be had now.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub(crate) async fn reach(&self, pools: &Pools) -> Result<(), String> {
+        match self {
+            Self::Jwt(settings) => match &settings.key {
+                KeySettings::Fixed(_) => Ok(()),
+                KeySettings::Set(set) => KeySet::probe(set, pools.outbound(CONNECT_TIMEOUT)?).await,
+            },
+            Self::Session(settings) => pools.outbound(CONNECT_TIMEOUT)?.reach(&settings.callback.url).await,
+            Self::ApiKey(_) | Self::Header(_) | Self::Guest { .. } => Ok(()),
+        }
     }
 }

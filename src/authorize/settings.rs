@@ -7,7 +7,7 @@ use super::callback::{Callback, CallbackSettings};
 use super::credential::Credential;
 use super::rules::{Rule, Rules};
 use crate::clock::Clock;
-use crate::outbound::Pools;
+use crate::outbound::{CONNECT_TIMEOUT, Pools};
 
 /// One `[[authorize]]`.
 #[derive(Clone, Debug)]
@@ -27,5 +27,16 @@ impl Settings {
             Self::Credential => Arc::new(Credential),
             Self::Callback(settings) => Arc::new(Callback::new((**settings).clone(), pools, clock.clone())?),
         })
+    }
+    /// Whether what it needs from elsewhere can be had now.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub(crate) async fn reach(&self, pools: &Pools) -> Result<(), String> {
+        match self {
+            Self::Callback(settings) => pools.outbound(CONNECT_TIMEOUT)?.reach(&settings.callback.url).await,
+            Self::Rules(_) | Self::Credential => Ok(()),
+        }
     }
 }

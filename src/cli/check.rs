@@ -13,6 +13,7 @@ use crate::claims::{Claims, text};
 use crate::clock::SystemClock;
 use crate::config::{Config, Problem, Purpose};
 use crate::name::{BadName, RoomName};
+use crate::outbound::{CONNECT_TIMEOUT, Pools};
 use crate::snapshot::{Outside, PlugIns, Snapshot};
 
 #[derive(clap::Args, Debug)]
@@ -68,6 +69,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Err(problems) => return Err(problems.into()),
     };
+    let unreachable = if arguments.online { online(&config)? } else { Vec::new() };
+    if !unreachable.is_empty() && arguments.json {
+        report(&unreachable, config.warnings(), None);
+        return Err(Failure::Told);
+    } else if !unreachable.is_empty() {
+        return Err(unreachable.into());
+    }
     let decision = match question.map(|(caller, ask)| decide(&config, caller, ask)).transpose() {
         Err(Failure::Because(why)) if arguments.json => {
             let (rule, reason) = (String::new(), Some(why));
@@ -79,9 +87,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         report(&[], config.warnings(), decision.as_ref());
     } else {
         warn(config.warnings());
-        if arguments.online {
-            eprintln!("nothing is configured that could be asked without side effects");
-        }
         match &decision {
             Some(decision) => show(decision),
             None => println!("the configuration is good"),
@@ -91,6 +96,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Decision { outcome: "allow", .. }) | None => Ok(()),
         Some(_) => Err(Failure::Told),
     }
+}
+
+/// What is remote and cannot be had now.
+fn online(config: &Config) -> Result<Vec<Problem>, Failure> {
+    let pools = Pools::default();
+    block_on(async {
+        let mut problems = Vec::new();
+        let mut note = |key: String, reached: Result<(), String>| {
+            problems.extend(reached.err().map(|why| Problem::new(key, "online", why)));
+        };
+        for (index, settings) in config.authenticate.iter().enumerate() {
+            note(format!("authenticate[{index}]"), settings.reach(&pools).await);
+        }
+        for (index, settings) in config.authorize.iter().enumerate() {
+            note(format!("authorize[{index}]"), settings.reach(&pools).await);
+        }
+        if let Some(url) = config.liveblocks.as_ref().and_then(|settings| settings.form.base_url()) {
+            let outbound = pools.outbound(CONNECT_TIMEOUT).map_err(Failure::Because)?;
+            note("liveblocks.base_url".to_owned(), outbound.reach(url).await);
+        }
+        Ok(problems)
+    })
 }
 
 /// A caller and what it asks for, from the command line.

@@ -40,6 +40,16 @@ pub(crate) enum FormSettings {
     Local(LocalSettings),
 }
 
+impl FormSettings {
+    /// Where the API is that makes the tokens.
+    pub(crate) fn base_url(&self) -> Option<&str> {
+        match self {
+            Self::Cloud(cloud) => Some(&cloud.base_url),
+            Self::Local(_) => None,
+        }
+    }
+}
+
 /// What the token holds: rights, or an identity whose rights the rooms know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {

@@ -69,13 +69,17 @@ fn a_client_stops_where_trying_again_cannot_help_and_nowhere_else() {
     assert_eq!(met.into_iter().collect::<Vec<_>>(), [400, 401, 403, 404, 405, 408, 413, 415, 500, 502, 503, 504]);
 }
 
-/// A role that a decider names and that is not there is no refusal.
+/// Who cannot be asked has not refused; a role that a key may not give is.
 #[test]
 fn undecided_is_not_denied() {
     let upstream = Upstream::good();
+    let nobody = "[[authorize]]\nkind = \"callback\"\nurl = \"http://127.0.0.1:1/\"\nbearer = \"a-bearer-of-the-tests\"\nrole = \"viewer\"";
+    let roomkey = Roomkey::serve(&cloud(&upstream.url(), "", nobody));
+    roomkey.enter(&user("u"), "r").is(503, "authorizer_unavailable");
+    assert_eq!(upstream.calls(), 0);
     let credential = "[[authorize]]\nkind = \"credential\"";
     let roomkey = Roomkey::serve(&cloud(&upstream.url(), "", credential));
-    roomkey.backend(&json!({"room": "r", "user_id": "u", "role": "no-such"})).is(503, "authorizer_unavailable");
+    roomkey.backend(&json!({"room": "r", "user_id": "u", "role": "no-such"})).is(403, "forbidden");
     roomkey.backend(&json!({"room": "r", "user_id": "u", "role": "viewer"})).token();
     roomkey.enter(&user("u"), "r").is(403, "forbidden");
     assert_eq!(upstream.calls(), 1);

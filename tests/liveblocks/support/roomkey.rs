@@ -58,11 +58,11 @@ pub(crate) fn run(arguments: &[&str], config: &str, environment: &[(&str, &str)]
 }
 
 impl Ran {
-    /// Refused at start: exit 1 and a line `place: setting: why`.
+    /// Refused at start: exit 1 and a line `setting: place: why`.
     #[track_caller]
     pub(crate) fn refused(&self, setting: &str, why: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
-        let is_it = |line: &str| line.split(": ").nth(1).is_some_and(|part| part.starts_with(setting));
+        let is_it = |line: &str| line.starts_with(setting);
         let said = self.stderr.lines().any(|line| is_it(line) && line.contains(why));
         assert!(said, "no line about {setting} with {why:?}: {self:?}");
     }
