@@ -207,7 +207,7 @@ impl Config {
                     root.problems().add(key, described, format!("is missing; it {remedy}"));
                 }
             }
-            if providers.is_empty() && root.problems().is_empty() {
+            if providers.is_empty() && clean {
                 let remedy = "set livekit.api_key and livekit.api_secret, or LIVEKIT_KEYS, and livekit.url; or liveblocks.secret_key";
                 root.problems().add(
                     "livekit",
