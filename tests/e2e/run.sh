@@ -103,7 +103,7 @@ for suite in "${suites[@]}"; do
   echo "  ($((SECONDS - from)) s)"
 done
 if [ -n "$everything" ]; then
-  closing=$("$here/liveblocks.sh" ${verbose:+-v} | tee /dev/stderr | tail -n 1) || true
+  closing=$("$here/liveblocks.sh" ${verbose:+-v} | tee >(cat >&2) | tail -n 1) || true
   if read -r p _ f _ <<<"$closing" && [[ $p =~ ^[0-9]+$ && $f =~ ^[0-9]+$ ]]; then
     passed=$((passed + p)); failed=$((failed + f))
   else
