@@ -49,6 +49,7 @@ pub mod cli;
 pub mod clock;
 mod config;
 mod http;
+mod invite;
 mod liveblocks;
 mod livekit;
 pub mod name;

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::authenticate::{Authenticator, Chain, KeySets};
+use crate::authenticate::{self, ApiKeys, Authenticator, Chain, KeySets};
 use crate::authorize::{Authorizer, Engine, Veto};
 use crate::clock::Clock;
 use crate::config::{Config, Cors, Server};
+use crate::invite::{InviteKey, Uses};
 use crate::liveblocks::Liveblocks;
 use crate::livekit::LiveKit;
 use crate::outbound::Pools;
@@ -23,6 +24,9 @@ pub(crate) struct Snapshot {
     pub(crate) engine: Engine,
     pub(crate) livekit: Option<LiveKit>,
     pub(crate) liveblocks: Option<Liveblocks>,
+    /// Who may make invites, and what signs them.
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) invites: Option<InviteKey>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -32,6 +36,7 @@ pub(crate) struct Outside {
     pub(crate) plug_ins: PlugIns,
     pub(crate) pools: Pools,
     pub(crate) key_sets: KeySets,
+    pub(crate) uses: Arc<Uses>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -46,7 +51,7 @@ pub(crate) struct PlugIns {
 
 impl Outside {
     pub(crate) fn new(plug_ins: PlugIns, clock: Arc<dyn Clock>) -> Self {
-        Self { plug_ins, pools: Pools::default(), key_sets: KeySets::default(), clock }
+        Self { plug_ins, pools: Pools::default(), key_sets: KeySets::default(), uses: Arc::default(), clock }
     }
 }
 
@@ -56,13 +61,21 @@ impl Snapshot {
     /// TLS cannot be set up, and something configured needs it.
     pub(crate) fn new(config: &Config, outside: &Outside) -> Result<Self, String> {
         let PlugIns { mut authenticators, mut authorizers, vetoes } = outside.plug_ins.clone();
-        let Outside { pools, key_sets, clock, .. } = outside;
+        let Outside { pools, key_sets, uses, clock, .. } = outside;
         for settings in &config.authenticate {
-            authenticators.push(settings.build(pools, key_sets)?);
+            authenticators.push(settings.build(pools, key_sets, uses)?);
         }
         for settings in &config.authorize {
             authorizers.push(settings.build(pools, clock)?);
         }
+        let api_keys = config.authenticate.iter().filter_map(|settings| match settings {
+            authenticate::Settings::ApiKey(keys) => Some(keys),
+            _ => None,
+        });
+        let invites = config.authenticate.iter().find_map(|settings| match settings {
+            authenticate::Settings::Invite(key) => Some(key.clone()),
+            _ => None,
+        });
         Ok(Self {
             server: config.server.clone(),
             cors: config.cors.clone(),
@@ -70,6 +83,8 @@ impl Snapshot {
             engine: Engine::new(authorizers, vetoes, config.roles.clone()),
             livekit: config.livekit.clone().map(LiveKit::new),
             liveblocks: config.liveblocks.clone().map(|settings| Liveblocks::new(settings, pools)).transpose()?,
+            api_keys: ApiKeys::new(api_keys.flatten().cloned().collect()),
+            invites,
             clock: clock.clone(),
         })
     }

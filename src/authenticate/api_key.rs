@@ -75,7 +75,13 @@ impl ApiKey {
         Self::hash(key).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
-    fn gives(&self, role: &str) -> bool {
+    /// Whether it may be used for this.
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// Whether it may give this role.
+    pub(crate) fn gives(&self, role: &str) -> bool {
         self.roles.iter().any(|known| known == role)
     }
 }
@@ -92,6 +98,14 @@ impl ApiKeys {
     pub(crate) const fn new(keys: Vec<ApiKey>) -> Self {
         Self { keys }
     }
+
+    /// The key that a request presents, if it presents one of these and nothing
+    /// else.
+    pub(crate) fn of(&self, head: &Head<'_>) -> Option<&ApiKey> {
+        let bearer = head.bearer().filter(|bearer| bearer.starts_with(PREFIX) && !head.has_two_authorizations())?;
+        let hash = ApiKey::hash(bearer);
+        self.keys.iter().find(|key| verify_slices_are_equal(&key.sha256, &hash).is_ok())
+    }
 }
 
 #[async_trait]
@@ -101,9 +115,10 @@ impl Authenticator for ApiKeys {
     }
 
     fn examine<'a>(&'a self, head: &Head<'a>, _now: i64) -> Examined<'a> {
-        let Some(bearer) = head.bearer().filter(|bearer| bearer.starts_with(PREFIX)) else { return Examined::NotMine };
-        let hash = ApiKey::hash(bearer);
-        match self.keys.iter().find(|key| verify_slices_are_equal(&key.sha256, &hash).is_ok()) {
+        if head.bearer().is_none_or(|bearer| !bearer.starts_with(PREFIX)) {
+            return Examined::NotMine;
+        }
+        match self.of(head) {
             Some(key) => Examined::Later(Box::new(OnBehalfOf(key))),
             None => Examined::Rejected("unknown API key"),
         }
@@ -122,7 +137,7 @@ impl Identify for OnBehalfOf<'_> {
 
     async fn identify(self: Box<Self>, ask: &Ask, _: &Context) -> Result<Identified, NotIdentified> {
         let key = self.0;
-        if !key.scopes.contains(&Scope::Token) {
+        if !key.may(Scope::Token) {
             return Err(NotIdentified::Forbidden("this API key lacks the scope `token`"));
         }
         let said = &ask.on_behalf;

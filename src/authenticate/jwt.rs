@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::head::Cookie;
+use super::invite::is_invite;
 use super::jwks::{KeySet, KeySetSettings, KeySets, NoKey};
 use super::key::JwtKey;
 use super::{Authenticator, Examined, Head, Identified, Identify, NotIdentified};
@@ -79,9 +80,12 @@ impl Jwt {
             iss: Option<String>,
         }
         token.bytes().filter(|byte| *byte == b'.').count() == 2
-            && self.settings.issuer.as_ref().is_none_or(|issuer| {
-                insecure_decode_claims::<Unverified>(token).is_ok_and(|claims| claims.iss.as_ref() == Some(issuer))
-            })
+            && self.settings.issuer.as_ref().map_or_else(
+                || !is_invite(token),
+                |issuer| {
+                    insecure_decode_claims::<Unverified>(token).is_ok_and(|claims| claims.iss.as_ref() == Some(issuer))
+                },
+            )
     }
 
     /// The claims, if there is a key here and the signature holds.

@@ -10,6 +10,7 @@ mod callback;
 mod guest;
 mod head;
 mod header;
+mod invite;
 mod jwks;
 mod jwt;
 mod key;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub(crate) use api_key::{ApiKey, Scope, is_name as is_api_key_name, name_of as api_key_name};
+pub(crate) use api_key::{ApiKey, ApiKeys, Scope, is_name as is_api_key_name, name_of as api_key_name};
 pub(crate) use callback::SessionSettings;
 pub use head::Head;
 pub(crate) use head::Origins;

@@ -7,8 +7,10 @@ use super::api_key::{ApiKey, ApiKeys};
 use super::callback::{Session, SessionSettings};
 use super::guest::Guest;
 use super::header::{Header, HeaderSettings};
+use super::invite::Invited;
 use super::jwks::{KeySet, KeySets};
 use super::jwt::{Jwt, JwtSettings, KeySettings};
+use crate::invite::{InviteKey, Uses};
 use crate::outbound::{CONNECT_TIMEOUT, Pools};
 use crate::template::Template;
 
@@ -19,6 +21,7 @@ pub(crate) enum Settings {
     ApiKey(Vec<ApiKey>),
     Header(HeaderSettings),
     Session(Box<SessionSettings>),
+    Invite(InviteKey),
     Guest { id: Template },
 }
 
@@ -26,12 +29,18 @@ impl Settings {
     /// # Errors
     ///
     /// TLS cannot be set up.
-    pub(crate) fn build(&self, pools: &Pools, key_sets: &KeySets) -> Result<Arc<dyn Authenticator>, String> {
+    pub(crate) fn build(
+        &self,
+        pools: &Pools,
+        key_sets: &KeySets,
+        uses: &Arc<Uses>,
+    ) -> Result<Arc<dyn Authenticator>, String> {
         Ok(match self {
             Self::Jwt(settings) => Arc::new(Jwt::new((**settings).clone(), pools, key_sets)?),
             Self::ApiKey(keys) => Arc::new(ApiKeys::new(keys.clone())),
             Self::Header(settings) => Arc::new(Header::new(settings.clone())),
             Self::Session(settings) => Arc::new(Session::new((**settings).clone(), pools)?),
+            Self::Invite(key) => Arc::new(Invited::new(key.clone(), uses.clone())),
             Self::Guest { id } => Arc::new(Guest::new(id.clone())),
         })
     }
@@ -47,7 +56,7 @@ impl Settings {
                 KeySettings::Set(set) => KeySet::probe(set, pools.outbound(CONNECT_TIMEOUT)?).await,
             },
             Self::Session(settings) => pools.outbound(CONNECT_TIMEOUT)?.reach(&settings.callback.url).await,
-            Self::ApiKey(_) | Self::Header(_) | Self::Guest { .. } => Ok(()),
+            Self::ApiKey(_) | Self::Header(_) | Self::Invite(_) | Self::Guest { .. } => Ok(()),
         }
     }
 }

@@ -1,28 +1,66 @@
 //! The decision that came with the credential.
 //!
-//! An API key may name the role of the user it speaks for. That counts exactly
+//! An API key may name the role of the user it speaks for, a session's answer
+//! and an invite hold a decision. That counts exactly
 //! where `kind = "credential"` stands among the authorizers, so that a rule
 //! before it can still deny.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
-use super::{Allowance, Authorizer, Unavailable, Verdict};
+use super::{Allowance, Authorizer, Denial, Unavailable, Verdict};
 use crate::ask::{Ask, Context};
 use crate::authenticate::Caller;
+use crate::invite::{Invite, Uses};
 
 /// A decision that nobody reads but this module.
 #[derive(Clone, Debug)]
-pub struct Sealed(Verdict);
+pub struct Sealed(Content);
+
+#[derive(Clone, Debug)]
+enum Content {
+    Verdict(Box<Verdict>),
+    /// Decides by the room, and once for each use.
+    Invite {
+        invite: Box<Invite>,
+        uses: Arc<Uses>,
+        now: i64,
+    },
+}
 
 impl Sealed {
     /// A decision that was asked for together with the identity.
-    pub(crate) const fn verdict(verdict: Verdict) -> Self {
-        Self(verdict)
+    pub(crate) fn verdict(verdict: Verdict) -> Self {
+        Self(Content::Verdict(Box::new(verdict)))
     }
 
     /// A role that an API key gives.
     pub(crate) fn role(role: String, key: &str) -> Self {
-        Self(Verdict::Allow(Allowance::role(role, format!("api_key:{key}"))))
+        Self::verdict(Verdict::Allow(Allowance::role(role, format!("api_key:{key}"))))
+    }
+
+    /// What an invite opens.
+    pub(crate) fn invite(invite: Invite, uses: Arc<Uses>, now: i64) -> Self {
+        Self(Content::Invite { invite: Box::new(invite), uses, now })
+    }
+
+    fn open(&self, ask: &Ask) -> Verdict {
+        match &self.0 {
+            Content::Verdict(verdict) => (**verdict).clone(),
+            Content::Invite { invite, uses, now } => {
+                let rule: Arc<str> = format!("invite:{}", invite.jti).into();
+                let deny = |reason: &str| Verdict::Deny(Denial { rule: rule.clone(), reason: Some(reason.to_owned()) });
+                let room = ask.resource.room().map_or("", |room| room.as_str());
+                if !invite.opens(room, ask.action.provider()) {
+                    deny("this invite is for another room")
+                } else if uses.take(invite, *now) {
+                    Verdict::Allow(Allowance::role(invite.role.clone(), rule))
+                } else {
+                    deny("this invite was used up")
+                }
+            }
+        }
     }
 }
 
@@ -40,7 +78,7 @@ impl Authorizer for Credential {
         Self::KIND
     }
 
-    async fn decide(&self, caller: &Caller, _: &Ask, _: &Context) -> Result<Verdict, Unavailable> {
-        Ok(caller.sealed().map_or(Verdict::Pass, |sealed| sealed.0.clone()))
+    async fn decide(&self, caller: &Caller, ask: &Ask, _: &Context) -> Result<Verdict, Unavailable> {
+        Ok(caller.sealed().map_or(Verdict::Pass, |sealed| sealed.open(ask)))
     }
 }

@@ -16,12 +16,11 @@ use crate::authenticate::{
     ApiKey, BadKey, JwtKey, JwtSettings, KeySetSettings, KeySettings, KeySource, Scope, Settings, is_safe,
 };
 use crate::claims::{ClaimNames, ClaimTests};
+use crate::invite::InviteKey;
 use crate::role::Roles;
 use crate::template::Template;
 
-/// Kinds that a later version will have.
-const LATER: [&str; 1] = ["invite"];
-const KINDS: [&str; 5] = ["jwt", "api_key", "header", "callback", "guest"];
+const KINDS: [&str; 6] = ["jwt", "api_key", "header", "callback", "invite", "guest"];
 
 pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: &mut Warnings) -> Vec<Settings> {
     let mut read = Vec::new();
@@ -38,15 +37,12 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
             "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),
             "header" => super::header::read(&mut section).map(Settings::Header),
             "callback" => super::callback::session(&mut section, roles).map(Box::new).map(Settings::Session),
+            "invite" => invite(&mut section).map(Settings::Invite),
             "guest" => {
                 if sections.peek().is_some() {
                     section.fail("kind", "\"guest\" must stand last: what follows it is never asked");
                 }
                 guest(&mut section)
-            }
-            later if LATER.contains(&later) => {
-                section.fail("kind", format!("{later:?} is not there yet in this version of Roomkey; take it out"));
-                continue;
             }
             other => {
                 let near = nearest_of(other, KINDS.into_iter());
@@ -224,6 +220,20 @@ pub(super) fn tests(section: &Section<'_>, key: &str, value: Value) -> Option<Cl
         }
     }
     Some(ClaimTests::new(tests.into_iter().collect()))
+}
+
+/// `secret` and `max_ttl`.
+fn invite(section: &mut Section<'_>) -> Option<InviteKey> {
+    let max_ttl = section.duration("max_ttl", Duration::from_mins(1)..=Duration::from_hours(24 * 365));
+    if !section.has_any("secret") {
+        section.require("secret");
+    }
+    let secret = section.secret("secret")?;
+    if let Some(why) = secrets::weak(secret.value.expose_secret()) {
+        section.problems().add(secret.key, secret.place, why);
+        return None;
+    }
+    Some(InviteKey::new(&secret.value, max_ttl.unwrap_or(Duration::from_hours(24 * 30))))
 }
 
 fn guest(section: &mut Section<'_>) -> Option<Settings> {

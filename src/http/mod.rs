@@ -4,6 +4,7 @@
 
 mod edge;
 mod health;
+mod invites;
 mod json;
 mod liveblocks;
 mod livekit;
@@ -36,6 +37,7 @@ pub(crate) fn public(snapshot: Arc<Snapshot>) -> Router {
     Router::new()
         .merge(livekit::routes())
         .merge(liveblocks::routes())
+        .merge(invites::routes())
         .merge(health::healthz())
         .fallback(async || ApiError::new(Kind::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))

@@ -23,7 +23,7 @@ rules = [{ room = "org:{org}:**", role = "viewer" }, { room = "team:{teams}", ro
 "#;
 
 /// A key as `keygen` makes it, and its entry with other scopes and roles.
-fn keygen(name: &str, scopes: &str, roles: &str) -> (String, String) {
+pub(crate) fn keygen(name: &str, scopes: &str, roles: &str) -> (String, String) {
     let said = run(folder().path(), &["keygen", name], &[], "");
     assert_eq!(said.code, Some(0), "{said:?}");
     let lines: Vec<_> =

@@ -136,7 +136,11 @@ fn authenticators_that_cannot_be_are_refused() {
         ("one guest for all", "[[authenticate]]\nkind = \"guest\"\nid = \"guest\"\n".to_owned(), "authenticate[0].id"),
         ("headers from anyone", "[[authenticate]]\nkind = \"header\"\n".to_owned(), "authenticate[0].from"),
         ("a session asked of nobody", "[[authenticate]]\nkind = \"callback\"\n".to_owned(), "authenticate[0].url"),
-        ("invite, later", "[[authenticate]]\nkind = \"invite\"\n".to_owned(), "authenticate[0].kind"),
+        (
+            "invites that anyone could make",
+            "[[authenticate]]\nkind = \"invite\"\n".to_owned(),
+            "authenticate[0].secret",
+        ),
         ("an unknown kind", "[[authenticate]]\nkind = \"jwtt\"\n".to_owned(), "authenticate[0].kind"),
         ("no keys", "[[authenticate]]\nkind = \"api_key\"\n".to_owned(), "authenticate[0].keys_file"),
         (

@@ -16,6 +16,7 @@ mod cookies;
 mod edge;
 mod environment;
 mod grants;
+mod invites;
 mod limits;
 mod rooms;
 mod secrets;

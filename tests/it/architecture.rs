@@ -166,7 +166,7 @@ fn siblings(folder: &str, shared: &[&str]) -> Vec<(String, File)> {
 #[test]
 fn plug_ins_do_not_know_their_siblings() {
     for (folder, shared) in [
-        ("authenticate", &["mod", "head", "settings", "key", "jwks"][..]),
+        ("authenticate", &["mod", "head", "settings", "key", "jwks", "invite"][..]),
         ("authorize", &["mod", "audit", "ceiling", "engine", "permit", "settings"]),
     ] {
         let all = siblings(folder, shared);
