@@ -45,8 +45,10 @@ impl Claims {
     pub fn to_map(&self) -> Map<String, Value> {
         let mut all = self.values.clone();
         for (name, _) in self.names.iter() {
-            if let Some(value) = self.get(name) {
-                all.insert(name.clone(), value.clone());
+            // What is not there under its mapped name must not be there under its own.
+            match self.get(name) {
+                Some(value) => drop(all.insert(name.clone(), value.clone())),
+                None => drop(all.remove(name)),
             }
         }
         all
@@ -149,6 +151,13 @@ mod tests {
         ] {
             assert_eq!(claims.text(name).as_deref(), wanted, "{name}");
         }
+    }
+
+    #[test]
+    fn a_claim_that_a_mapping_hides_stays_hidden() {
+        let names = [("org".to_owned(), "https://ns/org".to_owned())].into();
+        let claims = Claims::new(names, json!({"org": "forged", "sub": "a"}).as_object().unwrap().clone());
+        assert_eq!(Value::Object(claims.to_map()), json!({"sub": "a"}));
     }
 
     #[test]

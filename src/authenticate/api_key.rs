@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
 use super::{Authenticator, Examined, Head, Identified, Identify, NotIdentified};
-use crate::ask::{Ask, Context};
+use crate::ask::{Ask, Context, Provider};
 use crate::authorize::Sealed;
 use crate::claims::Claims;
 
@@ -142,7 +142,11 @@ impl Identify for OnBehalfOf<'_> {
         }
         let said = &ask.on_behalf;
         let Some(user) = said.user.clone() else {
-            return Err(NotIdentified::Invalid("user_id", "must name the user that the API key speaks for"));
+            let field = match ask.action.provider() {
+                Provider::LiveKit => "participant_identity (or user_id)",
+                Provider::Liveblocks => "user_id",
+            };
+            return Err(NotIdentified::Invalid(field, "must name the user that the API key speaks for"));
         };
         let mut claims = said.claims.clone().unwrap_or_default();
         // Empty is not given.

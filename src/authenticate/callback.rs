@@ -119,7 +119,7 @@ impl Identify for Asking<'_> {
         let mut claims: Map<_, _> = claims;
         let own = [("id", Some(id.clone())), ("name", name)];
         claims.extend(own.into_iter().filter_map(|(claim, value)| Some((claim.to_owned(), Value::String(value?)))));
-        let verdict = verdict(answer, None, &session.settings.ceiling).map_err(NotIdentified::Unavailable)?;
+        let verdict = verdict(answer, None, &session.settings.ceiling);
         Ok(Identified { subject: id, claims: Claims::from(claims), sealed: Some(Sealed::verdict(verdict)) })
     }
 }

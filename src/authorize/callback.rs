@@ -65,7 +65,9 @@ impl Authorizer for Callback {
         }
         let question = Question { who: Who::User(caller), ask, context };
         match self.backend.ask(&question, http::HeaderMap::new(), self.clock.now()).await {
-            Reply::Answer(answer) => verdict(*answer, self.settings.role.as_deref(), &self.settings.ceiling),
+            Reply::Answer(answer) => {
+                verdict(*answer, self.settings.role.as_deref(), &self.settings.ceiling).map_err(Unavailable::new)
+            }
             Reply::Forbidden => Ok(Verdict::Deny(denial(None))),
             Reply::Busy(wait) => Err(Unavailable::busy("answered 429", wait)),
             Reply::Unauthenticated => Err(Unavailable::new("answered 401")),
@@ -75,16 +77,12 @@ impl Authorizer for Callback {
 }
 
 /// What an answer decides, in either form.
-pub(crate) fn verdict(
-    answer: Answer,
-    default_role: Option<&str>,
-    ceiling: &Arc<Ceiling>,
-) -> Result<Verdict, Unavailable> {
+pub(crate) fn verdict(answer: Answer, default_role: Option<&str>, ceiling: &Arc<Ceiling>) -> Result<Verdict, String> {
     if !answer.allows {
         return Ok(Verdict::Deny(denial(answer.reason)));
     }
     let role = answer.role.as_deref().or(default_role);
-    let role = role.ok_or_else(|| Unavailable::new("the answer names no role, and the block has none"))?;
+    let role = role.ok_or("the answer names no role, and the block has none")?;
     Ok(Verdict::Allow(Allowance {
         overrides: answer.overrides,
         ceiling: Some(ceiling.clone()),

@@ -20,24 +20,21 @@ pub struct Sealed(Content);
 
 #[derive(Clone, Debug)]
 enum Content {
-    Verdict(Box<Verdict>),
+    /// Or why there is none.
+    Verdict(Box<Result<Verdict, String>>),
     /// Decides by the room, and once for each use.
-    Invite {
-        invite: Box<Invite>,
-        uses: Arc<Uses>,
-        now: i64,
-    },
+    Invite { invite: Box<Invite>, uses: Arc<Uses>, now: i64 },
 }
 
 impl Sealed {
     /// A decision that was asked for together with the identity.
-    pub(crate) fn verdict(verdict: Verdict) -> Self {
+    pub(crate) fn verdict(verdict: Result<Verdict, String>) -> Self {
         Self(Content::Verdict(Box::new(verdict)))
     }
 
     /// A role that an API key gives.
     pub(crate) fn role(role: String, key: &str) -> Self {
-        Self::verdict(Verdict::Allow(Allowance::role(role, format!("api_key:{key}"))))
+        Self::verdict(Ok(Verdict::Allow(Allowance::role(role, format!("api_key:{key}")))))
     }
 
     /// What an invite opens.
@@ -45,20 +42,20 @@ impl Sealed {
         Self(Content::Invite { invite: Box::new(invite), uses, now })
     }
 
-    fn open(&self, ask: &Ask) -> Verdict {
+    fn open(&self, ask: &Ask) -> Result<Verdict, Unavailable> {
         match &self.0 {
-            Content::Verdict(verdict) => (**verdict).clone(),
+            Content::Verdict(verdict) => (**verdict).clone().map_err(Unavailable::new),
             Content::Invite { invite, uses, now } => {
                 let rule: Arc<str> = format!("invite:{}", invite.jti).into();
                 let deny = |reason: &str| Verdict::Deny(Denial { rule: rule.clone(), reason: Some(reason.to_owned()) });
                 let room = ask.resource.room().map_or("", |room| room.as_str());
-                if !invite.opens(room, ask.action.provider()) {
+                Ok(if !invite.opens(room, ask.action.provider()) {
                     deny("this invite is for another room")
                 } else if uses.take(invite, *now) {
                     Verdict::Allow(Allowance::role(invite.role.clone(), rule))
                 } else {
                     deny("this invite was used up")
-                }
+                })
             }
         }
     }
@@ -79,6 +76,6 @@ impl Authorizer for Credential {
     }
 
     async fn decide(&self, caller: &Caller, ask: &Ask, _: &Context) -> Result<Verdict, Unavailable> {
-        Ok(caller.sealed().map_or(Verdict::Pass, |sealed| sealed.open(ask)))
+        caller.sealed().map_or(Ok(Verdict::Pass), |sealed| sealed.open(ask))
     }
 }

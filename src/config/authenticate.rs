@@ -260,6 +260,9 @@ fn api_keys(section: &mut Section<'_>, roles: &Roles) -> Option<Vec<ApiKey>> {
         }
         return None;
     }
+    if inline.as_ref().or(from_file.as_ref()).is_some_and(Vec::is_empty) {
+        section.fail("keys", "holds no key; `roomkey keygen NAME` prints an entry for one");
+    }
     let mut keys: Vec<ApiKey> = Vec::new();
     for mut entry in inline.or(from_file).unwrap_or_default() {
         if let Some(key) = api_key(&mut entry, roles) {

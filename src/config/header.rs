@@ -31,7 +31,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<HeaderSettings> {
         }
         (None, None) => None,
     };
-    if !section.has("from") && !section.has("secret_header") {
+    if given.is_empty() && !section.has("secret_header") {
         section.fail("from", "is missing: name the proxy's addresses, such as [\"10.0.0.2/32\"], or a secret that only it knows with `secret_header` and `secret`; without either anyone could say who they are");
     }
     let names = section.texts_by_name("claims").unwrap_or_default();

@@ -17,8 +17,8 @@ use super::problem::Problem;
 const HEADER: &str = "\u{0}header";
 
 /// Settings with twins. The name alone decides, at any depth.
-const TWINS: [&str; 8] =
-    ["api_key", "api_secret", "bearer", "keys", "public_key", "secret", "secret_key", "signing_secret"];
+const TWINS: [&str; 9] =
+    ["api_key", "api_secret", "bearer", "keys", "public_key", "secret", "secret_key", "signing_secret", "url"];
 
 /// A layer's values.
 #[derive(Clone, Debug, Default)]

@@ -122,11 +122,17 @@ impl LiteralGrants {
                 false
             }
         });
-        self.settings.retain(|setting, _| {
-            may(setting) || {
+        self.settings.retain(|setting, value| {
+            let takes_away = match value {
+                Setting::Sources(sources) => sources.is_empty(),
+                Setting::Other(_, members) => members.is_empty(),
+                _ => false,
+            };
+            let kept = takes_away || may(setting);
+            if !kept {
                 dropped.push(setting);
-                false
             }
+            kept
         });
         if self.room_config.is_some() && !may("room_config") {
             self.room_config = None;
@@ -149,6 +155,7 @@ impl LiteralGrants {
                 Setting::Kind(kind) => grants.kind = Some(kind),
                 Setting::KindDetails(details) => grants.kind_details = details,
                 Setting::RoomPreset(preset) => grants.room_preset = Some(preset),
+                Setting::Other(claim, members) if members.is_empty() => drop(grants.others.remove(claim)),
                 Setting::Other(claim, members) => {
                     grants.others.insert(claim.to_owned(), Value::Object(members));
                 }
