@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -236,10 +236,14 @@ impl KeySet {
         let common = &key.common;
         let signs = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
             && common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-        let algorithms: Vec<_> = match &self.settings.algorithms {
+        let mut algorithms: Vec<_> = match &self.settings.algorithms {
             Some(wanted) => own.iter().filter(|algorithm| wanted.contains(algorithm)).copied().collect(),
             None => own.iter().take(1).copied().collect(),
         };
+        // RFC 7517 section 4.4: what it names is all that it is for.
+        if let Some(named) = common.key_algorithm {
+            algorithms.retain(|algorithm| KeyAlgorithm::from(*algorithm) == named);
+        }
         if !signs || algorithms.is_empty() {
             return None;
         }
