@@ -80,7 +80,7 @@ pub(crate) struct KeySet {
     keys: ArcSwapOption<Vec<SetKey>>,
     /// How many sets there were.
     generation: AtomicU64,
-    fetching: Mutex<Option<Fetch>>,
+    fetching: Arc<Mutex<Option<Fetch>>>,
 }
 
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl KeySet {
             outbound,
             keys: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
-            fetching: Mutex::default(),
+            fetching: Arc::default(),
         })
     }
 
@@ -165,9 +165,9 @@ impl KeySet {
 
     /// Fetches the set for a token whose key is not in it, unless that was done
     /// a moment ago. After it, the key may be there.
-    pub(crate) async fn fetch_for_unknown(&self) -> Result<(), NoKey> {
+    pub(crate) async fn fetch_for_unknown(self: &Arc<Self>) -> Result<(), NoKey> {
         let before = self.generation.load(Relaxed);
-        let mut last = self.fetching.lock().await;
+        let mut last = self.fetching.clone().lock_owned().await;
         if self.generation.load(Relaxed) != before {
             return Ok(());
         }
@@ -176,12 +176,18 @@ impl KeySet {
         {
             return Err(if *failed { NoKey::Unavailable } else { NoKey::Unknown });
         }
-        let fetched = self.fetch().await;
-        *last = Some(Fetch { at: Instant::now(), failed: fetched.is_err() });
-        fetched.map_err(|why| {
-            tracing::error!(source = ?self.settings.source, why, "Cannot fetch a key set");
-            NoKey::Unavailable
-        })
+        let set = self.clone();
+        // In a task of its own: a client that goes away would end it half-way,
+        // and the next one could begin it again.
+        let fetch = tokio::spawn(async move {
+            let fetched = set.fetch().await;
+            *last = Some(Fetch { at: Instant::now(), failed: fetched.is_err() });
+            fetched.map_err(|why| {
+                tracing::error!(source = ?set.settings.source, why, "Cannot fetch a key set");
+                NoKey::Unavailable
+            })
+        });
+        fetch.await.unwrap_or(Err(NoKey::Unavailable))
     }
 
     async fn download(&self) -> Result<Vec<SetKey>, String> {
