@@ -146,6 +146,15 @@ impl KeySet {
         Ok(())
     }
 
+    /// Whether any key that a set could hold may verify what is signed so.
+    pub(crate) fn takes(&self, algorithm: Algorithm) -> bool {
+        use Algorithm::{ES256, ES384, EdDSA, RS256};
+        match &self.settings.algorithms {
+            Some(wanted) => wanted.contains(&algorithm),
+            None => [RS256, ES256, ES384, EdDSA].contains(&algorithm),
+        }
+    }
+
     /// Verifies with the key that is there; `None` if none fits.
     pub(crate) fn with_key<T>(
         &self,

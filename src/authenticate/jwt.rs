@@ -89,6 +89,7 @@ impl Jwt {
         match &self.key {
             Key::Fixed(key) => Some(key.verify(token)),
             Key::Set(set) => match jsonwebtoken::decode_header(token) {
+                Ok(header) if !set.takes(header.alg) => Some(Err("another algorithm")),
                 Ok(header) => set.with_key(header.kid.as_deref(), header.alg, |key| key.verify(token)),
                 Err(_) => Some(Err("unreadable header")),
             },
