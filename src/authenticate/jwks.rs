@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -80,7 +80,7 @@ pub(crate) struct KeySet {
     keys: ArcSwapOption<Vec<SetKey>>,
     /// How many sets there were.
     generation: AtomicU64,
-    fetching: Mutex<Option<Fetch>>,
+    fetching: Arc<Mutex<Option<Fetch>>>,
 }
 
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl KeySet {
             outbound,
             keys: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
-            fetching: Mutex::default(),
+            fetching: Arc::default(),
         })
     }
 
@@ -155,6 +155,15 @@ impl KeySet {
         Ok(())
     }
 
+    /// Whether any key that a set could hold may verify what is signed so.
+    pub(crate) fn takes(&self, algorithm: Algorithm) -> bool {
+        use Algorithm::{ES256, ES384, EdDSA, RS256};
+        match &self.settings.algorithms {
+            Some(wanted) => wanted.contains(&algorithm),
+            None => [RS256, ES256, ES384, EdDSA].contains(&algorithm),
+        }
+    }
+
     /// Verifies with the key that is there; `None` if none fits.
     pub(crate) fn with_key<T>(
         &self,
@@ -174,9 +183,9 @@ impl KeySet {
 
     /// Fetches the set for a token whose key is not in it, unless that was done
     /// a moment ago. After it, the key may be there.
-    pub(crate) async fn fetch_for_unknown(&self) -> Result<(), NoKey> {
+    pub(crate) async fn fetch_for_unknown(self: &Arc<Self>) -> Result<(), NoKey> {
         let before = self.generation.load(Relaxed);
-        let mut last = self.fetching.lock().await;
+        let mut last = self.fetching.clone().lock_owned().await;
         if self.generation.load(Relaxed) != before {
             return Ok(());
         }
@@ -185,12 +194,18 @@ impl KeySet {
         {
             return Err(if *failed { NoKey::Unavailable } else { NoKey::Unknown });
         }
-        let fetched = self.fetch().await;
-        *last = Some(Fetch { at: Instant::now(), failed: fetched.is_err() });
-        fetched.map_err(|why| {
-            tracing::error!(source = ?self.settings.source, why, "Cannot fetch a key set");
-            NoKey::Unavailable
-        })
+        let set = self.clone();
+        // In a task of its own: a client that goes away would end it half-way,
+        // and the next one could begin it again.
+        let fetch = tokio::spawn(async move {
+            let fetched = set.fetch().await;
+            *last = Some(Fetch { at: Instant::now(), failed: fetched.is_err() });
+            fetched.map_err(|why| {
+                tracing::error!(source = ?set.settings.source, why, "Cannot fetch a key set");
+                NoKey::Unavailable
+            })
+        });
+        fetch.await.unwrap_or(Err(NoKey::Unavailable))
     }
 
     async fn download(&self) -> Result<Vec<SetKey>, String> {
@@ -245,10 +260,14 @@ impl KeySet {
         let common = &key.common;
         let signs = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
             && common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-        let algorithms: Vec<_> = match &self.settings.algorithms {
+        let mut algorithms: Vec<_> = match &self.settings.algorithms {
             Some(wanted) => own.iter().filter(|algorithm| wanted.contains(algorithm)).copied().collect(),
             None => own.iter().take(1).copied().collect(),
         };
+        // RFC 7517 section 4.4: what it names is all that it is for.
+        if let Some(named) = common.key_algorithm {
+            algorithms.retain(|algorithm| KeyAlgorithm::from(*algorithm) == named);
+        }
         if !signs || algorithms.is_empty() {
             return None;
         }

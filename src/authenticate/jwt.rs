@@ -93,6 +93,7 @@ impl Jwt {
         match &self.key {
             Key::Fixed(key) => Some(key.verify(token)),
             Key::Set(set) => match jsonwebtoken::decode_header(token) {
+                Ok(header) if !set.takes(header.alg) => Some(Err("another algorithm")),
                 Ok(header) => set.with_key(header.kid.as_deref(), header.alg, |key| key.verify(token)),
                 Err(_) => Some(Err("unreadable header")),
             },
@@ -200,11 +201,15 @@ impl Identify for UnknownKey<'_> {
     async fn identify(self: Box<Self>, _: &Ask, _: &Context) -> Result<Identified, NotIdentified> {
         const UNKNOWN: NotIdentified = NotIdentified::Rejected("signed with a key that its issuer does not have");
         let Key::Set(set) = &self.jwt.key else { return Err(UNKNOWN) };
-        set.fetch_for_unknown().await.map_err(|why| match why {
-            NoKey::Unknown => UNKNOWN,
-            NoKey::Unavailable => NotIdentified::Unavailable(Unavailable::new("the issuer's keys cannot be fetched")),
-        })?;
-        let values = self.jwt.verify(self.token).ok_or(UNKNOWN)?.map_err(NotIdentified::Rejected)?;
+        let fetched = set.fetch_for_unknown().await;
+        // Whoever fetched it: while the body was read, another may have done so.
+        let values = match (self.jwt.verify(self.token), fetched) {
+            (Some(verified), _) => verified.map_err(NotIdentified::Rejected)?,
+            (None, Ok(()) | Err(NoKey::Unknown)) => return Err(UNKNOWN),
+            (None, Err(NoKey::Unavailable)) => {
+                return Err(NotIdentified::Unavailable(Unavailable::new("the issuer's keys cannot be fetched")));
+            }
+        };
         self.jwt.identify(values, self.now).map_err(NotIdentified::Rejected)
     }
 }

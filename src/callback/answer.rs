@@ -65,7 +65,8 @@ impl Answer {
         let mut literal = Literal::default();
         if let Some(livekit) = section(context, "livekit")? {
             let mut livekit = livekit.clone();
-            read.overrides.ttl = livekit.remove("ttl").map(|ttl| self::ttl(&ttl)).transpose()?;
+            read.overrides.ttl =
+                livekit.remove("ttl").filter(|ttl| !ttl.is_null()).map(|ttl| self::ttl(&ttl)).transpose()?;
             literal.livekit = Some(LiteralGrants::read(&livekit)?);
         }
         if let Some(liveblocks) = section(context, "liveblocks")? {

@@ -1,0 +1,57 @@
+//! A backend that is stuck.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Roomkey, Upstream, asking, session, user};
+
+#[test]
+fn d8_a_stuck_backend_holds_up_no_more_than_max_in_flight() {
+    for (is_session, most) in [(false, 64), (true, 16)] {
+        let backend = Upstream::new();
+        backend.hangs();
+        let settings = if is_session { "timeout = \"6s\"\nmax_in_flight = 16\n" } else { "timeout = \"6s\"\n" };
+        let make = if is_session { session } else { asking };
+        let roomkey = Roomkey::serve(&make(&backend.url(), settings));
+        let caller = user(json!({"sub": "alice"}));
+        let ask = || if is_session { roomkey.livekit().cookie("session=x") } else { roomkey.livekit().by(&caller) };
+        let (mut quick, mut slow) = (0, 0);
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..500)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let since = Instant::now();
+                        ask().send().undecided();
+                        since.elapsed()
+                    })
+                })
+                .collect();
+            backend.wait_until("all places are taken", |backend| backend.open() == most);
+            roomkey.must_be_healthy();
+            for one in all {
+                *(if one.join().unwrap() < Duration::from_secs(5) { &mut quick } else { &mut slow }) += 1;
+            }
+        });
+        assert_eq!((quick, slow), (500 - most, most));
+        assert_eq!((backend.peak(), backend.calls()), (most, most));
+        backend.answers(&json!({"decision": true, "context": {"role": "viewer", "subject": {"id": "alice"}}}));
+        ask().send().livekit();
+        backend.wait_until("no call is left behind", |backend| backend.open() == 0);
+    }
+}
+
+#[test]
+fn callers_who_go_away_leave_their_places() {
+    let backend = Upstream::new();
+    backend.hangs();
+    let roomkey = Roomkey::serve(&asking(&backend.url(), "timeout = \"7s\"\nmax_in_flight = 2\n"));
+    let caller = user(json!({"sub": "alice"}));
+    for _ in 0..6 {
+        roomkey.livekit().by(&caller).abandon(Duration::from_millis(150));
+    }
+    backend.wait_until("all are gone", |backend| backend.open() == 0);
+    backend.answers(&json!({"decision": true, "context": {"role": "viewer"}}));
+    roomkey.livekit().by(&caller).send().livekit();
+}

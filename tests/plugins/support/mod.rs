@@ -1,0 +1,17 @@
+//! Roomkey as a process, and what it asks: backends, identity providers and
+//! callers that do what a test wants.
+
+mod answer;
+mod configs;
+mod keys;
+mod roomkey;
+mod upstream;
+
+pub(crate) use answer::Answer;
+pub(crate) use configs::{
+    APP_SECRET, AUTHORIZE, JWT, LIVEBLOCKS, LIVEBLOCKS_SECRET, LIVEKIT, LIVEKIT_SECRET, SESSION, SIGNING, asking,
+    session,
+};
+pub(crate) use keys::{Key, claims_of, discovery, hs256, now, serve_set, set, tag, user};
+pub(crate) use roomkey::{Ask, Roomkey, run};
+pub(crate) use upstream::{Seen, Upstream, hold, reply, reply_json};

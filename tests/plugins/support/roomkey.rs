@@ -1,0 +1,238 @@
+//! The binary under test.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::Answer;
+
+/// For how long anything here may take at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const FILE: &str = "roomkey.toml";
+
+/// A running `roomkey serve`, gone with the value.
+pub(crate) struct Roomkey {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    admin: SocketAddr,
+    said: Arc<Mutex<String>>,
+    _folder: TempDir,
+}
+
+/// A command that came to its end.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stderr: String,
+}
+
+fn command(folder: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roomkey"));
+    let ports = [("ROOMKEY__SERVER__LISTEN", "127.0.0.1:0"), ("ROOMKEY__ADMIN__LISTEN", "127.0.0.1:0")];
+    command.args(arguments).current_dir(folder.path()).env_clear().envs(ports).envs(environment.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs `check` over a configuration.
+pub(crate) fn run(config: &str, environment: &[(&str, &str)]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = vec!["check"];
+    if !config.is_empty() {
+        std::fs::write(folder.path().join(FILE), config).unwrap();
+        arguments.extend(["--config", FILE]);
+    }
+    let output = command(&folder, &arguments, environment).output().unwrap();
+    Ran { code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap() }
+}
+
+impl Ran {
+    /// Exit 1 and a line `place: setting: why`.
+    #[track_caller]
+    pub(crate) fn refused(&self, setting: &str, why: &str) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let said = self.stderr.lines().any(|line| line.contains(setting) && line.contains(why));
+        assert!(said, "no line about {setting} with {why:?}: {self:?}");
+    }
+}
+
+impl Roomkey {
+    #[track_caller]
+    pub(crate) fn serve(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), config).unwrap();
+        Self::start(folder, &["serve", "--config", FILE], &[])
+    }
+
+    /// By the environment alone.
+    #[track_caller]
+    pub(crate) fn sidecar(environment: &[(&str, &str)]) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), &["serve"], environment)
+    }
+
+    #[track_caller]
+    fn start(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = command(&folder, arguments, environment).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let heard = said.clone();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| *heard.lock().unwrap() += &(line + "\n"))
+        });
+        let until = Instant::now() + PATIENCE;
+        let listening = loop {
+            let so_far = said.lock().unwrap().clone();
+            if let Some(line) = so_far.lines().find(|line| line.contains("Listening")) {
+                break line.to_owned();
+            }
+            let ended = child.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > until {
+                let _gone = (child.kill(), child.wait());
+                panic!("it did not start: {}", said.lock().unwrap());
+            }
+            sleep(Duration::from_millis(5));
+        };
+        let address = |name: &str| {
+            let rest = listening.split_once(&format!("\"{name}\":\"")).expect("an address").1;
+            rest.split('"').next().unwrap().parse().unwrap()
+        };
+        Self { child, address: address("address"), admin: address("admin"), said, _folder: folder }
+    }
+
+    /// Everything that it wrote.
+    pub(crate) fn said(&self) -> String {
+        sleep(Duration::from_millis(50)); // its last line may be under way
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Waits for a log line that has all of these in it.
+    #[track_caller]
+    pub(crate) fn must_say(&self, parts: &[&str]) {
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            let said = self.said.lock().unwrap().clone();
+            if said.lines().any(|line| parts.iter().all(|part| line.contains(part))) {
+                return;
+            }
+            assert!(Instant::now() < until, "no line with {parts:?} in: {said}");
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// `POST /livekit/token`.
+    pub(crate) fn livekit(&self) -> Ask {
+        Ask::new(self.address, "POST", "/livekit/token").body(&json!({"room_name": "standup"}))
+    }
+
+    /// `POST /api/liveblocks-auth`.
+    pub(crate) fn liveblocks(&self) -> Ask {
+        Ask::new(self.address, "POST", "/api/liveblocks-auth").body(&json!({"room": "standup"}))
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        Ask::new(self.admin, "GET", "/readyz").send().status == 200
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_until_ready(&self) {
+        let until = Instant::now() + PATIENCE;
+        while !self.is_ready() {
+            assert!(Instant::now() < until, "never ready: {}", self.said());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn must_be_healthy(&self) {
+        // of three, since the machine has other things to do
+        let took = (0..3).map(|_| {
+            let since = Instant::now();
+            assert_eq!(Ask::new(self.address, "GET", "/healthz").send().status, 200);
+            since.elapsed()
+        });
+        let took = took.min().unwrap();
+        assert!(took < Duration::from_millis(250), "/healthz took {took:?}");
+    }
+}
+
+/// A request to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    address: SocketAddr,
+    line: String,
+    headers: String,
+    body: String,
+}
+
+impl Ask {
+    fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+        Self { address, line: format!("{method} {path}"), headers: String::new(), body: String::new() }
+    }
+
+    /// Adds a header, beside others of its name.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers += &format!("{name}: {value}\r\n");
+        self
+    }
+
+    pub(crate) fn by(self, authorization: &str) -> Self {
+        self.header("authorization", authorization)
+    }
+
+    pub(crate) fn cookie(self, cookie: &str) -> Self {
+        self.header("cookie", cookie)
+    }
+
+    pub(crate) fn body(mut self, body: &Value) -> Self {
+        self.body = body.to_string();
+        self
+    }
+
+    pub(crate) fn head(&self) -> String {
+        let Self { line, headers, body, address } = self;
+        let length = body.len();
+        format!(
+            "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n{headers}\r\n"
+        )
+    }
+
+    /// Sends the head, and gives what is left to do.
+    pub(crate) fn begin(&self) -> impl FnOnce() -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(self.head().as_bytes()).unwrap();
+        let body = self.body.clone();
+        move || {
+            stream.write_all(body.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            Answer::parse(&answer)
+        }
+    }
+
+    pub(crate) fn send(&self) -> Answer {
+        self.begin()()
+    }
+
+    /// Sends it all and goes away.
+    pub(crate) fn abandon(&self, after: Duration) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all((self.head() + &self.body).as_bytes()).unwrap();
+        sleep(after);
+    }
+}
+
+impl Drop for Roomkey {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
