@@ -1,11 +1,11 @@
 //! Roomkey hands out the keys to realtime rooms: a frontend asks it for a token
-//! before it joins a LiveKit call.
+//! before it joins a LiveKit call or a Liveblocks document.
 //!
 //! Data flows one way, and each step is a type that only its own module makes:
 //!
 //! ```text
-//! request ─▶ authenticate ─▶ authorize ─▶ livekit ─▶ response
-//!              Caller          Permit      token
+//! request ─▶ authenticate ─▶ authorize ─▶ livekit | liveblocks ─▶ response
+//!              Caller          Permit          token
 //! ```
 //!
 //! # Layout, in reading order
@@ -18,6 +18,8 @@
 //! - [`role`]: the rights that a decision gives, in each vendor's words.
 //! - `livekit`, `liveblocks`: from a permit to that vendor's token; siblings
 //!   that do not know each other.
+//! - `callback`, `outbound`, `invite`: the app's backend as a decider, calls to
+//!   others, and invites.
 //! - `http`: the edge; nothing else knows axum. `serve`: listeners and the end.
 //! - `config`: from files and the environment to settings that were checked.
 //! - `snapshot`, `service`: what puts it all together. `cli`: the commands.

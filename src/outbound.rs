@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use reqwest::redirect::Policy;
 
@@ -17,6 +17,10 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A server on the same network answers sooner, or is not there.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Until when a client waits if nobody says.
+pub(crate) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// For seeing whether anybody answers.
 const REACH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,6 +94,13 @@ pub(crate) enum NoAnswer {
     /// Nothing, or not all of it, in time.
     #[error("no whole answer in time")]
     Silent,
+}
+
+/// Until when whoever was asked wants to be left alone: seconds (RFC 9110
+/// section 10.2.3; a date there is not read), 5 minutes at most.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    seconds.map_or(DEFAULT_RETRY_AFTER, Duration::from_secs).min(MAX_RETRY_AFTER)
 }
 
 impl Outbound {

@@ -32,7 +32,7 @@ pub(crate) use key::{BadKey, JwtKey};
 pub(crate) use settings::Settings;
 
 use crate::ask::{Ask, Context};
-use crate::authorize::{Sealed, Unavailable};
+use crate::authorize::{Sealed, Unavailable, audit_session};
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::name::BadName;
@@ -267,8 +267,12 @@ impl Credential<'_> {
                 Err(NotIdentified::Invalid(field, why)) => Err(AuthenticateError::Invalid(field, why.to_owned())),
                 Err(NotIdentified::Forbidden(why)) => Err(AuthenticateError::Forbidden(why)),
                 Err(NotIdentified::Rejected(why)) => Err(AuthenticateError::Rejected { via: via.to_owned(), why }),
-                Err(NotIdentified::Denied(reason)) => Err(AuthenticateError::Denied(reason)),
+                Err(NotIdentified::Denied(reason)) => {
+                    audit_session(via, ask, context, "deny", reason.as_deref().unwrap_or_default());
+                    Err(AuthenticateError::Denied(reason))
+                }
                 Err(NotIdentified::Unavailable(why)) => {
+                    audit_session(via, ask, context, "error", &why.to_string());
                     Err(AuthenticateError::Unavailable { via: via.to_owned(), why })
                 }
             },

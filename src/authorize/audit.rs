@@ -24,12 +24,33 @@ pub(super) fn decision(
         }
         Err(Refusal::Unavailable { authorizer, why, .. }) => ("error", "", &**authorizer, "", &**why),
     };
+    let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let who = (caller.subject(), caller.via());
+    write(ask, context, outcome, who, Decided { role, authorizer, rule, reason, duration_ms });
+}
+
+/// A decision that was taken before anyone knew whom it is about: a session's.
+pub(crate) fn session(via: &str, ask: &Ask, context: &Context, outcome: &str, reason: &str) {
+    let decided = Decided { role: "", authorizer: via, rule: "", reason, duration_ms: 0 };
+    write(ask, context, outcome, ("", via), decided);
+}
+
+struct Decided<'a> {
+    role: &'a str,
+    authorizer: &'a str,
+    rule: &'a str,
+    reason: &'a str,
+    duration_ms: u64,
+}
+
+fn write(ask: &Ask, context: &Context, outcome: &str, (subject, via): (&str, &str), decided: Decided<'_>) {
+    let Decided { role, authorizer, rule, reason, duration_ms } = decided;
     tracing::info!(
         target: TARGET,
         event = "decision",
         outcome,
-        subject = caller.subject(),
-        via = caller.via(),
+        subject,
+        via,
         provider = ask.action.provider().as_str(),
         action = ask.action.as_str(),
         room = ask.resource.room().map_or("", |room| room.as_str()),
@@ -37,7 +58,7 @@ pub(super) fn decision(
         authorizer,
         rule,
         reason,
-        duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms,
         request_id = context.request_id,
     );
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-pub(crate) use audit::TARGET as AUDIT_TARGET;
+pub(crate) use audit::{TARGET as AUDIT_TARGET, session as audit_session};
 pub(crate) use callback::{CallbackSettings, verdict};
 pub(crate) use ceiling::Ceiling;
 pub(crate) use credential::Credential;

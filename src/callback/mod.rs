@@ -13,7 +13,7 @@ mod signature;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
@@ -21,7 +21,7 @@ pub(crate) use answer::{Answer, Subject};
 pub(crate) use question::{Question, Who};
 pub(crate) use signature::SigningSecret;
 
-use crate::outbound::{Call, MAX_ANSWER_BYTES, Outbound, Pools};
+use crate::outbound::{Call, MAX_ANSWER_BYTES, Outbound, Pools, retry_after};
 use crate::random::hex128;
 
 /// What both forms have in common.
@@ -62,10 +62,6 @@ pub(crate) enum Reply {
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-
-/// Until when a client waits if the backend does not say.
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
-const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 impl Callback {
     /// # Errors
@@ -122,10 +118,7 @@ fn read(answer: &crate::outbound::Answer) -> Reply {
         },
         StatusCode::FORBIDDEN => Reply::Forbidden,
         StatusCode::UNAUTHORIZED => Reply::Unauthenticated,
-        StatusCode::TOO_MANY_REQUESTS => {
-            let seconds = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-            Reply::Busy(seconds.map_or(DEFAULT_RETRY_AFTER, Duration::from_secs).min(MAX_RETRY_AFTER))
-        }
+        StatusCode::TOO_MANY_REQUESTS => Reply::Busy(retry_after(&answer.headers)),
         status if status.is_redirection() => {
             Reply::Unusable(format!("answered {}, and redirects are never followed", status.as_u16()))
         }

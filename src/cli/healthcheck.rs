@@ -1,4 +1,5 @@
-//! `roomkey healthcheck`.
+//! `roomkey healthcheck`: asks what runs, whatever became of its configuration
+//! since.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -9,13 +10,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{Failure, Files, block_on};
-use crate::config::Purpose;
+use crate::config::Config;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn run(files: &Files) -> Result<(), Failure> {
-    let config = files.load(Purpose::Keys)?;
-    let address = reachable(config.server.listen);
+    let listen = Config::listen(&files.sources());
+    let listen =
+        listen.ok_or_else(|| Failure::Because("server.listen: is no address; see `roomkey check`".to_owned()))?;
+    let address = reachable(listen);
     block_on(async {
         let asked = tokio::time::timeout(TIMEOUT, ask(address)).await;
         let failed = |why: String| Err(Failure::Because(format!("http://{address}/healthz: {why}")));

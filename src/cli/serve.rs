@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::{Failure, Files, block_on, reload};
-use crate::config::{Config, Purpose};
+use crate::config::{Config, Problem, Purpose};
 use crate::serve::{Ended, signals};
 use crate::service::Roomkey;
 use crate::telemetry;
@@ -14,15 +14,7 @@ pub(super) fn run(files: &Files) -> Result<(), Failure> {
     let config = files.load(Purpose::Serve)?;
     telemetry::init(config.log);
     block_on(async {
-        for warning in config.warnings() {
-            tracing::warn!(key = warning.key, source = warning.source, "{}", warning.message);
-        }
-        if config.livekit.is_none() {
-            tracing::warn!("POST /livekit/token is off: livekit has no keys");
-        }
-        if config.liveblocks.is_none() {
-            tracing::warn!("POST /api/liveblocks-auth is off: liveblocks has neither secret_key nor signing_secret");
-        }
+        say_what_is_questionable(&config);
         let public = bind("server.listen", config.server.listen).await?;
         let admin = match config.admin {
             Some(address) => Some(bind("admin.listen", address).await?),
@@ -30,6 +22,19 @@ pub(super) fn run(files: &Files) -> Result<(), Failure> {
         };
         until_stopped(config, Some(files.clone()), public, admin).await
     })
+}
+
+/// Warnings, and what is off.
+pub(super) fn say_what_is_questionable(config: &Config) {
+    for Problem { key, source, message } in config.warnings() {
+        tracing::warn!(key, source, "{message}");
+    }
+    if config.livekit.is_none() {
+        tracing::warn!("POST /livekit/token is off: livekit has no keys");
+    }
+    if config.liveblocks.is_none() {
+        tracing::warn!("POST /api/liveblocks-auth is off: liveblocks has neither secret_key nor signing_secret");
+    }
 }
 
 /// Serves on these listeners until a signal ends it; with `sources`, new
@@ -49,10 +54,9 @@ pub(super) async fn until_stopped(
         version = env!("CARGO_PKG_VERSION"),
         "Listening"
     );
-    let files = config.files.clone();
-    let roomkey = Roomkey::builder(config).build().map_err(|error| Failure::Because(error.to_string()))?;
+    let roomkey = Roomkey::builder(config.clone()).build().map_err(|error| Failure::Because(error.to_string()))?;
     if let Some(sources) = sources {
-        tokio::spawn(reload::watch(sources, roomkey.handle(), files));
+        tokio::spawn(reload::watch(sources, roomkey.handle(), config));
     }
     match roomkey.serve(public, admin, signals).await {
         Ended::Drained => Ok(()),

@@ -52,7 +52,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
                 read.push(Settings::Rules(rules));
             }
             "callback" => {
-                let settings = super::callback::authorizer(&mut section, known.roles);
+                let settings = super::callback::authorizer(&mut section, known, warnings);
                 read.extend(settings.map(Box::new).map(Settings::Callback));
             }
             Credential::KIND => read.push(Settings::Credential),
@@ -156,12 +156,8 @@ fn effect(
     if no_room && liveblocks_rooms.is_empty() && !section.has("liveblocks_rooms") {
         section.fail("liveblocks_rooms", "is missing; a call without a room opens exactly the rooms named here");
     }
-    if let Some(livekit) = &found.livekit
-        && known.providers.contains(&Provider::LiveKit)
-        && !no_room
-        && provider != Some(Provider::Liveblocks)
-    {
-        warnings.role_in_use(found.name(), &livekit.grants);
+    if known.providers.contains(&Provider::LiveKit) && !no_room && provider != Some(Provider::Liveblocks) {
+        warnings.role_in_use(found.name(), found.livekit.as_ref().map(|livekit| &livekit.grants));
     }
     Some(Effect::Allow { role: role.into(), liveblocks_rooms: liveblocks_rooms.into() })
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::HeaderName;
 use secrecy::ExposeSecret as _;
 
+use super::Warnings;
+use super::authorize::Known;
 use super::livekit::scheme;
 use super::nearest::nearest_of;
 use super::section::Section;
@@ -32,7 +34,12 @@ const DEFAULT_LIVEBLOCKS: [&str; 5] =
 const DEFAULT_TTL: Duration = Duration::from_mins(10);
 
 /// An authorizer.
-pub(super) fn authorizer(section: &mut Section<'_>, roles: &Roles) -> Option<CallbackSettings> {
+pub(super) fn authorizer(
+    section: &mut Section<'_>,
+    known: &Known<'_>,
+    warnings: &mut Warnings,
+) -> Option<CallbackSettings> {
+    let roles = known.roles;
     let callback = common(section);
     let room = section.parsed("room", Pattern::parse);
     let provider = section.choice("provider", &[("livekit", Provider::LiveKit), ("liveblocks", Provider::Liveblocks)]);
@@ -45,6 +52,20 @@ pub(super) fn authorizer(section: &mut Section<'_>, roles: &Roles) -> Option<Cal
             section.fail("role", format!("there is no role {role:?}{near}"));
         } else if ceiling.as_ref().is_some_and(|ceiling| !ceiling.roles.contains(role)) {
             section.fail("role", format!("{role:?} is beyond the block's own ceiling; name it in ceiling.roles"));
+        }
+    }
+    let reached = known.providers.iter().copied().filter(|reached| provider.is_none_or(|only| only == *reached));
+    for reached in reached {
+        let name = reached.as_str();
+        if let Some(role) = role.as_ref().and_then(|role| roles.get(role)).filter(|role| !role.serves(reached)) {
+            let role = role.name();
+            section.fail("role", format!("the role {role:?} has no [roles.{role}.{name}], and this block reaches {name}; add it, or `provider` to the block"));
+        }
+        if reached == Provider::LiveKit {
+            let given = ceiling.iter().flat_map(|ceiling| &ceiling.roles).filter_map(|role| roles.get(role));
+            for role in given {
+                warnings.role_in_use(role.name(), role.livekit.as_ref().map(|livekit| &livekit.grants));
+            }
         }
     }
     if section.has("room") && room.is_none() {

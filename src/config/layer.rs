@@ -16,6 +16,9 @@ use super::problem::Problem;
 /// The member under which a table keeps the place of its own header.
 const HEADER: &str = "\u{0}header";
 
+/// What a syntax error is about, for want of a setting.
+pub(super) const SYNTAX: &str = "TOML";
+
 /// Settings with twins. The name alone decides, at any depth.
 const TWINS: [&str; 9] =
     ["api_key", "api_secret", "bearer", "keys", "public_key", "secret", "secret_key", "signing_secret", "url"];
@@ -33,7 +36,7 @@ impl Layer {
         match DeTable::parse(source) {
             Ok(table) => Ok(Self(members(table.get_ref(), &place))),
             Err(error) => Err(Problem::new(
-                "TOML",
+                SYNTAX,
                 place(error.span().map_or(0, |span| span.start)),
                 format!(
                     "{}; nothing after this line was read",

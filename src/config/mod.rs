@@ -91,11 +91,11 @@ impl Warnings {
     }
 
     /// Warns, once, of what a built-in role grants that a rule gives out.
-    fn role_in_use(&mut self, role: &str, grants: &Grants) {
+    fn role_in_use(&mut self, role: &str, grants: Option<&Grants>) {
         if !self.roles_in_use.insert(role.to_owned()) {
             return;
         }
-        for (setting, why) in grants.dangers() {
+        for (setting, why) in grants.map(Grants::dangers).unwrap_or_default() {
             let key = format!("roles.{role}.livekit.{setting}");
             if !self.all.iter().any(|known| known.key == key) {
                 self.all.push(Problem::new(key, DEFAULTS_NAME, why));
@@ -122,13 +122,28 @@ impl Config {
                 .and_then(|text| Layer::from_toml(&text, &name));
             match read {
                 Ok(layer) => files.push(layer),
-                Err(problem) => return Err(vec![problem]),
+                Err(problem) if problem.key == layer::SYNTAX => return Err(vec![problem]),
+                Err(problem) => problems.push(problem),
             }
         }
         let environment = environment::layer(&sources.environment, &files, &reader, &problems);
         files.push(environment);
         let described = sources.describe();
         Self::read(files, sources, purpose, &described, false, &reader, problems)
+    }
+
+    /// Where the public listener is, whatever else is wrong.
+    pub(crate) fn listen(sources: &Sources) -> Option<SocketAddr> {
+        let (problems, reader) = (Problems::default(), Reader::default());
+        let read = |path: &PathBuf| Layer::from_toml(&reader.text(path).ok()?, "").ok();
+        let mut layers: Vec<_> = sources.files.iter().filter_map(read).collect();
+        layers.push(environment::layer(&sources.environment, &layers, &reader, &problems));
+        let defaults = Layer::from_toml(DEFAULTS, DEFAULTS_NAME).ok()?;
+        let merged = layers.into_iter().fold(defaults, Layer::under);
+        let reading = Reading { problems: &problems, environment: &sources.environment, files: &reader };
+        let mut root = Section::new(String::new(), Value::new(None, merged.0), &reading)?;
+        let port = port(&root, sources);
+        server::listen(&mut root.section("server")?, port)
     }
 
     /// Reads one text as the whole configuration, for development: the
@@ -189,6 +204,7 @@ impl Config {
         let known = authorize::Known { roles: &roles, providers: &providers };
         let authorize = authorize::read(root.sections("authorize"), &known, &mut warnings);
         root.later(&["limits"]);
+        check_decisions_count(&root, &authenticate, &authorize, livekit.as_ref());
         let lists = [("authenticate", authenticate.is_empty()), ("authorize", authorize.is_empty())];
         let empty: Vec<_> = lists.into_iter().filter_map(|(key, is_empty)| is_empty.then_some(key)).collect();
         let clean = root.problems().is_empty();
@@ -245,6 +261,29 @@ impl Sources {
         let mut names: Vec<_> = self.files.iter().map(|path| path.display().to_string()).collect();
         names.push("environment".to_owned());
         names.join(", ")
+    }
+}
+
+/// A decision that comes with a credential must count somewhere, and be on the
+/// room that is entered.
+fn check_decisions_count(
+    root: &Section<'_>,
+    authenticate: &[crate::authenticate::Settings],
+    authorize: &[crate::authorize::Settings],
+    livekit: Option<&crate::livekit::Settings>,
+) {
+    use crate::authenticate::Settings::{Invite, Session};
+    let counts = authorize.iter().any(|settings| matches!(settings, crate::authorize::Settings::Credential));
+    let bring = authenticate.iter().any(|settings| matches!(settings, Session(_) | Invite(_)));
+    if bring && !counts && !authorize.is_empty() {
+        root.fail("authorize", "has no `kind = \"credential\"`, where the decision of a session or an invite counts; without it a `no` of theirs would count nowhere");
+    }
+    let sessions = authenticate.iter().any(|settings| matches!(settings, Session(_)));
+    let needs_claims = livekit
+        .and_then(|settings| settings.generated_room.as_ref())
+        .is_some_and(|template| template.claims().any(|claim| claim != crate::livekit::RANDOM));
+    if sessions && needs_claims {
+        root.fail("livekit", "generated_room holds a claim, which is known only after a session was asked about its room; use {random} alone");
     }
 }
 

@@ -57,12 +57,15 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be an address and a port such as \"127.0.0.1:7890\" or \"[::]:7890\"")
 }
 
+/// `server.listen`, with `port` instead of its own.
+pub(super) fn listen(section: &mut Section<'_>, port: Option<u16>) -> Option<SocketAddr> {
+    let address = section.parsed("listen", address)?;
+    Some(SocketAddr::new(address.ip(), port.unwrap_or_else(|| address.port())))
+}
+
 pub(super) fn server(section: Option<Section<'_>>, port: Option<u16>) -> Option<Server> {
     let mut section = section?;
-    let listen = section.parsed("listen", address).map(|mut address| {
-        address.set_port(port.unwrap_or_else(|| address.port()));
-        address
-    });
+    let listen = listen(&mut section, port);
     let request_timeout = section.duration("request_timeout", Duration::from_millis(100)..=MINUTE);
     let header_read_timeout = section.duration("header_read_timeout", Duration::from_millis(100)..=MINUTE);
     let idle_timeout = section.duration("idle_timeout", SECOND..=HOUR);

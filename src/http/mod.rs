@@ -1,6 +1,6 @@
 //! The edge: routes, and the order of what happens around them.
 //!
-//! Only this module knows axum.
+//! Only this module, `serve` and `service` know axum.
 
 mod edge;
 mod health;

@@ -12,22 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{Grant, IssueError};
-use crate::outbound::{Answer, Call, MAX_ANSWER_BYTES, NoAnswer, Outbound};
+use crate::outbound::{Answer, Call, DEFAULT_RETRY_AFTER, MAX_ANSWER_BYTES, NoAnswer, Outbound, retry_after};
 
 const WARNING: HeaderName = HeaderName::from_static("x-lb-warn");
 
 /// The longest warning in characters that is logged.
 const MAX_WARNING_CHARS: usize = 300;
-
-/// Until when a client waits if nobody says.
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
-const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// `secret_key` and what belongs to it.
 #[derive(Clone, Debug)]
@@ -118,10 +114,4 @@ fn read(answer: &Answer) -> Result<String, IssueError> {
         _ => "it failed",
     };
     Err(IssueError::Upstream(format!("answered {}: {remedy}", status.as_u16())))
-}
-
-/// Seconds (RFC 9110 section 10.2.3); a date there is not read.
-fn retry_after(headers: &HeaderMap) -> Duration {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    seconds.map_or(DEFAULT_RETRY_AFTER, Duration::from_secs).min(MAX_RETRY_AFTER)
 }

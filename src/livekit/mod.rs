@@ -47,7 +47,7 @@ pub(crate) struct Settings {
 }
 
 /// What stands for 128 random bits in `generated_room`.
-const RANDOM: &str = "random";
+pub(crate) const RANDOM: &str = "random";
 
 /// Hands out keys to calls.
 #[derive(Debug)]
