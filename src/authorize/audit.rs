@@ -35,6 +35,7 @@ pub(crate) fn session(via: &str, ask: &Ask, context: &Context, outcome: &str, re
     write(ask, context, outcome, ("", via), decided);
 }
 
+#[derive(Clone, Copy)]
 struct Decided<'a> {
     role: &'a str,
     authorizer: &'a str,

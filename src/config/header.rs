@@ -10,7 +10,9 @@ use super::server::network;
 use crate::authenticate::HeaderSettings;
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<HeaderSettings> {
-    let given = section.texts("from").unwrap_or_default();
+    let given = section.texts("from");
+    let names_no_peer = !section.has("from") || given.as_ref().is_some_and(Vec::is_empty);
+    let given = given.unwrap_or_default();
     let from: Vec<IpNet> = given.iter().filter_map(|text| network(section, "from", text)).collect();
     let secret_header = section.text("secret_header");
     let secret = section.secret("secret");
@@ -31,7 +33,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<HeaderSettings> {
         }
         (None, None) => None,
     };
-    if given.is_empty() && !section.has("secret_header") {
+    if names_no_peer && !section.has("secret_header") {
         section.fail("from", "is missing: name the proxy's addresses, such as [\"10.0.0.2/32\"], or a secret that only it knows with `secret_header` and `secret`; without either anyone could say who they are");
     }
     let names = section.texts_by_name("claims").unwrap_or_default();

@@ -67,7 +67,7 @@ fn an_authorizer_asks_exactly_this() {
             "action": {"name": "livekit.join"},
             "resource": {"type": "livekit.room", "id": "org:acme/1"},
             "context": {
-                "requested": {"name": "Ali", "metadata": "{\"a\":1}", "attributes": {"seat": "7"}, "agents": ["helper"]},
+                "requested": {"name": "Ali", "metadata": "{\"a\":1}", "attributes": {"seat": "7"}, "agents": [{"agentName": "helper"}]},
                 "origin": "https://app.example.com", "client_ip": "127.0.0.1", "request_id": null,
             },
         })

@@ -195,7 +195,7 @@ impl Ask {
         self
     }
 
-    pub(crate) fn head(&self) -> String {
+    fn head(&self) -> String {
         let Self { line, headers, body, address } = self;
         let length = body.len();
         format!(
@@ -206,28 +206,36 @@ impl Ask {
 
     /// Sends the head, and gives what is left to do.
     pub(crate) fn begin(&self) -> impl FnOnce() -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(self.head().as_bytes()).unwrap();
+        let mut stream = self.open(&self.head());
         let body = self.body.clone();
         move || {
             stream.write_all(body.as_bytes()).unwrap();
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).unwrap();
-            Answer::parse(&answer)
+            finish(stream)
         }
     }
 
     pub(crate) fn send(&self) -> Answer {
-        self.begin()()
+        finish(self.open(&(self.head() + &self.body)))
+    }
+
+    fn open(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
     }
 
     /// Sends it all and goes away.
     pub(crate) fn abandon(&self, after: Duration) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all((self.head() + &self.body).as_bytes()).unwrap();
+        let _stream = self.open(&(self.head() + &self.body));
         sleep(after);
     }
+}
+
+fn finish(mut stream: TcpStream) -> Answer {
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    Answer::parse(&answer)
 }
 
 impl Drop for Roomkey {
