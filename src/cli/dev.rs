@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = Config::development(&settings(arguments.listen, &secret))?;
     telemetry::init(config.log);
     block_on(async {
-        let listener = serve::bind("--listen", arguments.listen).await?;
+        let listener = serve::bind("--listen", arguments.listen)?;
         let address = listener.local_addr().map_err(|error| Failure::Because(error.to_string()))?;
         introduce(address, &secret)?;
         serve::until_stopped(config, None, listener, None).await

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::{Failure, Files, block_on, reload};
 use crate::config::{Config, Problem, Purpose};
@@ -10,14 +10,18 @@ use crate::serve::{Ended, signals};
 use crate::service::Roomkey;
 use crate::telemetry;
 
+/// Connections that wait to be accepted, unless the kernel's own bound is lower.
+/// With the usual 128 a burst of callers sees resets.
+const BACKLOG: u32 = 4096;
+
 pub(super) fn run(files: &Files) -> Result<(), Failure> {
     let config = files.load(Purpose::Serve)?;
     telemetry::init(config.log);
     block_on(async {
         say_what_is_questionable(&config);
-        let public = bind("server.listen", config.server.listen).await?;
+        let public = bind("server.listen", config.server.listen)?;
         let admin = match config.admin {
-            Some(address) => Some(bind("admin.listen", address).await?),
+            Some(address) => Some(bind("admin.listen", address)?),
             None => None,
         };
         until_stopped(config, Some(files.clone()), public, admin).await
@@ -65,8 +69,16 @@ pub(super) async fn until_stopped(
 }
 
 /// Listens, or says which setting asked for what cannot be had.
-pub(super) async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+pub(super) fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // Unix only: on Windows it would let others take the address.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error: std::io::Error| {
         Failure::Because(format!("{setting}: cannot listen on {address}: {error}; choose another address or port"))
     })
 }

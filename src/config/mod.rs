@@ -204,7 +204,7 @@ impl Config {
         let known = authorize::Known { roles: &roles, providers: &providers };
         let authorize = authorize::read(root.sections("authorize"), &known, &mut warnings);
         root.later(&["limits"]);
-        check_decisions_count(&root, &authenticate, &authorize, livekit.as_ref());
+        check_decisions_count(&root, &authenticate, &authorize, livekit.as_ref(), &mut warnings);
         let lists = [("authenticate", authenticate.is_empty()), ("authorize", authorize.is_empty())];
         let empty: Vec<_> = lists.into_iter().filter_map(|(key, is_empty)| is_empty.then_some(key)).collect();
         let clean = root.problems().is_empty();
@@ -271,12 +271,14 @@ fn check_decisions_count(
     authenticate: &[crate::authenticate::Settings],
     authorize: &[crate::authorize::Settings],
     livekit: Option<&crate::livekit::Settings>,
+    warnings: &mut Warnings,
 ) {
     use crate::authenticate::Settings::{Invite, Session};
     let counts = authorize.iter().any(|settings| matches!(settings, crate::authorize::Settings::Credential));
     let bring = authenticate.iter().any(|settings| matches!(settings, Session(_) | Invite(_)));
     if bring && !counts && !authorize.is_empty() {
-        root.fail("authorize", "has no `kind = \"credential\"`, where the decision of a session or an invite counts; without it a `no` of theirs would count nowhere");
+        let why = "has no `kind = \"credential\"`: what a session or an invite decides, a `no` too, counts nowhere";
+        warnings.all.push(Problem::new("authorize", root.place("authorize"), why));
     }
     let sessions = authenticate.iter().any(|settings| matches!(settings, Session(_)));
     let needs_claims = livekit

@@ -48,7 +48,7 @@ impl Both {
         for (form, ask) in self.asks() {
             let before = self.backend.calls();
             let answer = ask.send();
-            println!("{what}, {form}: {} {}", answer.status, answer.body);
+            assert!(!answer.body.is_empty(), "{what}, {form}: {answer:?}");
             check(form, &answer);
             assert_eq!(self.backend.calls(), before + 1, "{what}, {form}: asked once");
         }

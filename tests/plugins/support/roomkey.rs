@@ -84,7 +84,9 @@ impl Roomkey {
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let heard = said.clone();
         std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| *heard.lock().unwrap() += &(line + "\n"))
+            for line in lines.map_while(Result::ok) {
+                heard.lock().unwrap().push_str(&(line + "\n"));
+            }
         });
         let until = Instant::now() + PATIENCE;
         let listening = loop {
@@ -234,7 +236,8 @@ impl Ask {
 
 fn finish(mut stream: TcpStream) -> Answer {
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    let read = stream.read_to_end(&mut answer);
+    assert!(read.is_ok(), "{read:?} after {:?}", String::from_utf8_lossy(&answer));
     Answer::parse(&answer)
 }
 
