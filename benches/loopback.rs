@@ -3,12 +3,11 @@
 //! Server and client have a core each. Both servers run all the time and are asked by turns, so that noise meets both.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use std::error::Error;
+mod support;
+
 use std::fs;
 use std::future::pending;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,25 +16,18 @@ use axum::body::{Body, Bytes};
 use axum::routing::post;
 use http::header::{CONTENT_LENGTH, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use jsonwebtoken::{EncodingKey, Header};
-use roomkey::clock::{Clock as _, SystemClock};
 use roomkey::serve::{self, Limits};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-const SECRET: &str = "0NyAFuTrHUxPsJKxCKTNs1hFLKh1hsC1Wj7lhUE3m7e";
-const ROOM: &str = "org:acme:team-7:standup";
+use support::{Failure, ROOM, SECRET, Server, ask, free_address};
 
-const SERVER_CORE: &str = "0";
-const CLIENT_CORE: &str = "1";
 const STARTS: usize = 30;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 64;
 const MANY_CONNECTIONS: usize = 1000;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -78,28 +70,29 @@ fn floor(address: &str, answer: &str) -> Result<(), Failure> {
 }
 
 fn measure() -> Result<(), Failure> {
-    let pinned = Command::new("taskset")
-        .args(["-cp", CLIENT_CORE, &std::process::id().to_string()])
-        .stdout(Stdio::null())
-        .status();
-    if !pinned.is_ok_and(|status| status.success()) {
-        return Err("needs Linux, taskset and two cores".into());
-    }
+    support::pin()?;
     let folder = tempfile::tempdir()?;
+    let livekit =
+        format!("[livekit]\nurl = \"wss://calls.example.com\"\napi_key = \"APIbenchmark\"\napi_secret = \"{SECRET}\"");
     let configuration = folder.path().join("roomkey.toml");
     let roomkey = |address: SocketAddr| -> Result<Server, Failure> {
-        fs::write(&configuration, configuration_for(address))?;
+        fs::write(&configuration, support::configuration(address, &livekit))?;
         let path = configuration.to_str().ok_or("no path")?;
         Server::start(address, &[env!("CARGO_BIN_EXE_roomkey"), "serve", "--config", path])
     };
 
-    let mut starts = (0..STARTS).map(|_| Ok(roomkey(free_address()?)?.started)).collect::<Result<Vec<_>, Failure>>()?;
+    let start = || -> Result<Duration, Failure> {
+        let address = free_address()?;
+        let since = Instant::now();
+        roomkey(address).map(|_server| since.elapsed())
+    };
+    let mut starts = (0..STARTS).map(|_| start()).collect::<Result<Vec<_>, Failure>>()?;
     starts.sort();
     println!("exec to first answer of /healthz: {:.1?}, at most {:.1?}", starts[STARTS / 2], starts[STARTS - 1]);
 
     let roomkey = roomkey(free_address()?)?;
-    println!("resident: {} when idle", roomkey.resident()?);
-    let request: Arc<[u8]> = request()?.into_bytes().into();
+    println!("resident: {:.1} MiB when idle", roomkey.resident()?);
+    let request: Arc<[u8]> = support::request("/livekit/token", &json!({"room_name": ROOM}))?.into_bytes().into();
     let answer = ask(roomkey.address, &request)?;
     let answer_file = folder.path().join("answer");
     fs::write(&answer_file, &answer)?;
@@ -125,9 +118,9 @@ fn measure() -> Result<(), Failure> {
     }
     println!("requests/s, roomkey / floor: {}", spread(&mut rates));
     println!("CPU/request, roomkey / floor: {}", spread(&mut costs));
-    println!("resident: {} after that", roomkey.resident()?);
+    println!("resident: {:.1} MiB after that", roomkey.resident()?);
     load(&roomkey, MANY_CONNECTIONS)?;
-    println!("resident: {} after {MANY_CONNECTIONS} busy connections", roomkey.resident()?);
+    println!("resident: {:.1} MiB after {MANY_CONNECTIONS} busy connections", roomkey.resident()?);
     Ok(())
 }
 
@@ -136,118 +129,7 @@ fn spread(ratios: &mut [f64]) -> String {
     format!("{:.2} ({:.2} to {:.2})", ratios[ratios.len() / 2], ratios[0], ratios[ratios.len() - 1])
 }
 
-fn configuration_for(address: SocketAddr) -> String {
-    format!(
-        r#"
-server.listen = "{address}"
-admin.listen = "127.0.0.1:0"
-[livekit]
-url = "wss://calls.example.com"
-api_key = "APIbenchmark"
-api_secret = "{SECRET}"
-[[authenticate]]
-kind = "jwt"
-issuer = "https://id.example.com"
-audience = "calls"
-secret = "{SECRET}"
-[[authorize]]
-kind = "rules"
-[[authorize.rules]]
-room = "org:{{org}}:**"
-role = "participant"
-"#
-    )
-}
-
-/// What a browser's `fetch` sends, less what nobody reads.
-fn request() -> Result<String, Failure> {
-    let now = SystemClock.now();
-    let claims = json!({
-        "iss": "https://id.example.com", "aud": "calls", "sub": "user-4711", "iat": now, "exp": now + 3600,
-        "name": "Alice Example", "email": "alice@example.com", "org": "acme",
-    });
-    let bearer = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes()))?;
-    let body = json!({"room_name": ROOM}).to_string();
-    Ok(format!(
-        "POST /livekit/token HTTP/1.1\r\nhost: calls.example.com\r\nauthorization: Bearer {bearer}\r\n\
-         content-type: application/json\r\norigin: https://app.example.com\r\naccept: */*\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    ))
-}
-
-fn free_address() -> Result<SocketAddr, Failure> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-/// One request, and the whole answer.
-fn ask(address: SocketAddr, request: &[u8]) -> Result<String, Failure> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(request)?;
-    let mut answer = String::new();
-    let mut reader = BufReader::new(stream);
-    while !answer.ends_with("\r\n\r\n") && reader.read_line(&mut answer)? > 0 {}
-    if !answer.starts_with("HTTP/1.1 201 ") {
-        return Err(answer.into());
-    }
-    let length = answer.lines().find_map(|line| line.strip_prefix("content-length: ")).ok_or("no length")?.parse()?;
-    reader.take(length).read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-/// A process on the server's core; it ends when dropped.
-struct Server {
-    process: Child,
-    address: SocketAddr,
-    /// From exec to the first answer of `/healthz`.
-    started: Duration,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 impl Server {
-    fn start(address: SocketAddr, command: &[&str]) -> Result<Self, Failure> {
-        let since = Instant::now();
-        let process = Command::new("taskset").args(["-c", SERVER_CORE]).args(command).stderr(Stdio::null()).spawn()?;
-        let mut server = Self { process, address, started: Duration::ZERO };
-        while !server.is_up() {
-            if since.elapsed() > Duration::from_secs(10) || server.process.try_wait()?.is_some() {
-                return Err(format!("{} does not answer", command[0]).into());
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        server.started = since.elapsed();
-        Ok(server)
-    }
-
-    /// Whether it answers; the floor has no `/healthz`, and 404 will do.
-    fn is_up(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(self.address) else { return false };
-        let mut answer = [0; 12];
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").is_ok() && stream.read_exact(&mut answer).is_ok()
-    }
-
-    /// A line of its `/proc/PID/status`.
-    fn resident(&self) -> Result<String, Failure> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(format!("{:.1} MiB", kilobytes / 1024.0))
-    }
-
-    /// Seconds of CPU so far, in user mode and in all; a tick is 10 ms on Linux.
-    fn cpu(&self) -> Result<[f64; 2], Failure> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let mut ticks = stat.rsplit(')').next().unwrap_or_default().split(' ').skip(12).map(str::parse::<f64>);
-        let (Some(Ok(user)), Some(Ok(system))) = (ticks.next(), ticks.next()) else { return Err("no times".into()) };
-        Ok([user / 100.0, (user + system) / 100.0])
-    }
-
     /// Asks over and over on each connection, for one round.
     fn load(&self, request: &Arc<[u8]>, size: usize, connections: usize) -> Result<Load, Failure> {
         let before = self.cpu()?;

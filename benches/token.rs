@@ -19,6 +19,7 @@ use roomkey::authorize::{Permit, Refusal};
 use roomkey::bench::{Steps, caller};
 use roomkey::name::RoomName;
 use roomkey::{Config, Purpose, Sources};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -34,6 +35,14 @@ can_publish_sources = ["camera", "microphone"]
 metadata = { user = "{id}", org = "{org}" }
 attributes = { org = "{org}", badge = "{plan} of {org}", plan = "{plan}" }
 room_config = { empty_timeout = 60, agents = [{ agent_name = "notes", metadata = "{org}" }] }
+[roles.rich.liveblocks]
+permissions = ["room:write", "room:presence:write", "comments:write", "feeds:read"]
+"#;
+
+/// What the rich role's rule opens beside the requested document.
+const FURTHER_DOCUMENTS: &str = r#"liveblocks_rooms = [
+    "plan:{plan}:*", { room = "public:*", permissions = ["room:read"] }, "user:{id}:*",
+]
 "#;
 
 type Failure = Box<dyn Error>;
@@ -69,9 +78,24 @@ struct Video {
     can_publish_sources: Option<Vec<String>>,
 }
 
+/// A Liveblocks token's, likewise; the maps' order is Roomkey's by the names that were chosen.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct LiveblocksClaims {
+    k: String,
+    pid: String,
+    uid: String,
+    perms: BTreeMap<String, Vec<String>>,
+    ui: BTreeMap<String, String>,
+    iat: i64,
+    exp: i64,
+    jti: String,
+}
+
 fn main() -> Result<(), Failure> {
     let mut criterion = Criterion::default().configure_from_args().warm_up_time(Duration::from_secs(1));
     tokens(&mut criterion)?;
+    liveblocks_tokens(&mut criterion)?;
     decisions(&mut criterion)?;
     criterion.final_summary();
     Ok(())
@@ -81,23 +105,47 @@ fn tokens(criterion: &mut Criterion) -> Result<(), Failure> {
     for role in ["participant", "rich"] {
         let steps = steps(&rule("org:{org}:**", role))?;
         let permit = decide(&steps, alice(), ask()?).map_err(|refusal| format!("{refusal:?}"))?;
-        let token = steps.token(&permit, NOW).ok_or("no token")?;
-        let payload = token.split('.').nth(1).ok_or("no payload")?;
-        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
-        let key = EncodingKey::from_secret(SECRET.as_bytes());
-        let header = Header::new(Algorithm::HS256);
-        // The very same claims: not a byte of the two tokens differs.
-        assert_eq!(token, encode(&header, &claims, &key)?);
-
-        let issue = || drop(black_box(steps.token(black_box(&permit), NOW)));
-        let floor = || drop(black_box(encode(black_box(&header), black_box(&claims), &key)));
-        let mut group = criterion.benchmark_group(format!("token of {} bytes, {role}", token.len()));
-        group.bench_function("permit to token", |bencher| bencher.iter(issue));
-        group.bench_function("jsonwebtoken::encode", |bencher| bencher.iter(floor));
-        group.finish();
-        let [low, median, high] = ratio(issue, floor);
-        println!("permit to token / jsonwebtoken::encode, {role}: {median:.2} ({low:.2} to {high:.2})\n");
+        let issue = || steps.token(black_box(&permit), NOW);
+        against_encode::<Claims>(criterion, role, issue)?;
     }
+    Ok(())
+}
+
+/// The form in which Roomkey signs.
+fn liveblocks_tokens(criterion: &mut Criterion) -> Result<(), Failure> {
+    for (role, further) in [("participant", ""), ("rich", FURTHER_DOCUMENTS)] {
+        let steps = steps(&(rule("org:{org}:**", role) + further))?;
+        let room = Resource::Room(RoomName::liveblocks(ROOM)?);
+        let ask = Ask { action: Action::LiveblocksEnter, resource: room, ..ask()? };
+        let permit = decide(&steps, alice(), ask).map_err(|refusal| format!("{refusal:?}"))?;
+        let issue = || at_once(steps.liveblocks_token(black_box(&permit), NOW));
+        against_encode::<LiveblocksClaims>(criterion, &format!("Liveblocks, {role}"), issue)?;
+    }
+    Ok(())
+}
+
+/// What gives a token, and `encode` of the claims that it gave.
+fn against_encode<C: DeserializeOwned + Serialize>(
+    criterion: &mut Criterion,
+    what: &str,
+    issue: impl Fn() -> Option<String>,
+) -> Result<(), Failure> {
+    let token = issue().ok_or("no token")?;
+    let payload = token.split('.').nth(1).ok_or("no payload")?;
+    let claims: C = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let header = Header::new(Algorithm::HS256);
+    // The very same claims: not a byte of the two tokens differs.
+    assert_eq!(token, encode(&header, &claims, &key)?);
+
+    let issue = || drop(black_box(issue()));
+    let floor = || drop(black_box(encode(black_box(&header), black_box(&claims), &key)));
+    let mut group = criterion.benchmark_group(format!("token of {} bytes, {what}", token.len()));
+    group.bench_function("permit to token", |bencher| bencher.iter(issue));
+    group.bench_function("jsonwebtoken::encode", |bencher| bencher.iter(floor));
+    group.finish();
+    let [low, median, high] = ratio(issue, floor);
+    println!("permit to token / jsonwebtoken::encode, {what}: {median:.2} ({low:.2} to {high:.2})\n");
     Ok(())
 }
 
@@ -155,6 +203,8 @@ fn steps(rules: &str) -> Result<Steps, Failure> {
 url = "wss://calls.example.com"
 api_key = "APIbenchmark"
 api_secret = "{SECRET}"
+[liveblocks]
+signing_secret = "{SECRET}"
 {RICH_ROLE}
 [[authenticate]]
 kind = "jwt"
@@ -191,11 +241,14 @@ fn ask() -> Result<Ask, Failure> {
     })
 }
 
-/// Rules wait for nothing, so that one poll decides.
 fn decide(steps: &Steps, caller: Caller, ask: Ask) -> Result<Permit, Refusal> {
-    let decision = pin!(steps.engine().rehearse(caller, ask));
-    match decision.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(decision) => decision,
-        Poll::Pending => unreachable!("rules wait for nothing"),
+    at_once(steps.engine().rehearse(caller, ask))
+}
+
+/// Rules wait for nothing, and neither does a signature, so that one poll is enough.
+fn at_once<T>(work: impl Future<Output = T>) -> T {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("there is nothing to wait for"),
     }
 }
