@@ -10,5 +10,8 @@ cat >"$file" <<ENV
 LIVEKIT_URL=ws://localhost:7880
 LIVEKIT_KEYS="API$(head -c 6 /dev/urandom | od -An -tx1 | tr -d ' \n'): $(secret)"
 APP_SECRET=$(secret)
+# The development server's own; your project's key from the dashboard, and https://api.liveblocks.io, for the cloud.
+LIVEBLOCKS_SECRET_KEY=sk_localdev
+LIVEBLOCKS_BASE_URL=http://liveblocks:1153
 ENV
 echo "wrote $file"

@@ -24,6 +24,8 @@ pub(crate) struct SessionSettings {
     pub(crate) callback: callback::Settings,
     pub(crate) cookies: Vec<String>,
     pub(crate) headers: Vec<HeaderName>,
+    /// When the answer names none.
+    pub(crate) role: Option<String>,
     pub(crate) ceiling: Arc<Ceiling>,
 }
 
@@ -119,7 +121,7 @@ impl Identify for Asking<'_> {
         let mut claims: Map<_, _> = claims;
         let own = [("id", Some(id.clone())), ("name", name)];
         claims.extend(own.into_iter().filter_map(|(claim, value)| Some((claim.to_owned(), Value::String(value?)))));
-        let verdict = verdict(answer, None, &session.settings.ceiling);
+        let verdict = verdict(answer, session.settings.role.as_deref(), &session.settings.ceiling);
         Ok(Identified { subject: id, claims: Claims::from(claims), sealed: Some(Sealed::verdict(verdict)) })
     }
 }

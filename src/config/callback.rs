@@ -31,6 +31,8 @@ const DEFAULT_LIVEKIT: [&str; 5] =
     ["can_publish", "can_subscribe", "can_publish_data", "can_publish_sources", "can_update_own_metadata"];
 const DEFAULT_LIVEBLOCKS: [&str; 5] =
     ["room:read", "room:presence:write", "room:write", "comments:read", "comments:write"];
+/// The built-in role that may least.
+const LEAST_ROLE: &str = "viewer";
 const DEFAULT_TTL: Duration = Duration::from_mins(10);
 
 /// An authorizer.
@@ -43,9 +45,9 @@ pub(super) fn authorizer(
     let callback = common(section);
     let room = section.parsed("room", Pattern::parse);
     let provider = section.choice("provider", &[("livekit", Provider::LiveKit), ("liveblocks", Provider::Liveblocks)]);
-    let role = section.text("role");
     section.later(&["cache"]);
     let ceiling = ceiling(section, roles);
+    let role = section.text("role").or_else(|| least_role(section, ceiling.as_deref()));
     if let Some(role) = &role {
         if roles.get(role).is_none() {
             let near = nearest_of(role, roles.iter().map(Role::name));
@@ -57,7 +59,9 @@ pub(super) fn authorizer(
     let reached = known.providers.iter().copied().filter(|reached| provider.is_none_or(|only| only == *reached));
     for reached in reached {
         let name = reached.as_str();
-        if let Some(role) = role.as_ref().and_then(|role| roles.get(role)).filter(|role| !role.serves(reached)) {
+        if let Some(role) =
+            role.as_ref().and_then(|role| roles.get(role)).filter(|role| section.has("role") && !role.serves(reached))
+        {
             let role = role.name();
             section.fail("role", format!("the role {role:?} has no [roles.{role}.{name}], and this block reaches {name}; add it, or `provider` to the block"));
         }
@@ -72,6 +76,12 @@ pub(super) fn authorizer(
         return None;
     }
     Some(CallbackSettings { callback: callback?, room, provider, role, ceiling: ceiling? })
+}
+
+/// What a bare yes gives: policy engines know no role of ours.
+fn least_role(section: &Section<'_>, ceiling: Option<&Ceiling>) -> Option<String> {
+    let there = !section.has("role") && ceiling?.roles.iter().any(|role| role == LEAST_ROLE);
+    there.then(|| LEAST_ROLE.to_owned())
 }
 
 /// The session form.
@@ -95,7 +105,8 @@ pub(super) fn session(section: &mut Section<'_>, roles: &Roles) -> Option<Sessio
         forward.fail("cookies", "is empty; name the cookie or the header that a session is known by");
     }
     forward.finish();
-    Some(SessionSettings { callback: callback?, cookies, headers, ceiling: ceiling? })
+    let role = least_role(section, ceiling.as_deref());
+    Some(SessionSettings { callback: callback?, cookies, headers, role, ceiling: ceiling? })
 }
 
 /// RFC 6265 section 4.1.1: a token of RFC 9110 section 5.6.2.

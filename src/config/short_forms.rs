@@ -35,9 +35,6 @@ const SIGNING: [(&str, &str); 2] =
 const SESSION_COOKIE: &str = "session";
 const SESSION_HEADER: &str = "authorization";
 
-/// What a bare yes gives.
-const LEAST_ROLE: &str = "viewer";
-
 #[derive(Clone, Copy)]
 enum Form {
     Text,
@@ -84,9 +81,7 @@ pub(super) fn read(
         members.push(("forward", table(SESSION_URL, forward)));
         authenticate.push((SESSION_URL, of_kind(SESSION_URL, "callback", members)));
     }
-    if let Some(mut members) = callback(environment, CALLBACK_URL) {
-        // A policy engine says yes or no, and knows no role of ours.
-        members.push(("role", value(CALLBACK_URL, LEAST_ROLE)));
+    if let Some(members) = callback(environment, CALLBACK_URL) {
         authorize.push((CALLBACK_URL, of_kind(CALLBACK_URL, "callback", members)));
     }
     for (key, entries) in [("authenticate", authenticate), ("authorize", authorize)] {

@@ -1,6 +1,7 @@
 // examples/compose without Docker: its setup.sh, its app, and Roomkey with exactly the environment that its compose.yaml gives,
 // beside a real livekit-server with the same keys. Only addresses differ: ports of this run instead of the published ones.
 import fs from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { claimsOf, join } from "./livekit/lib.mjs";
 import { answers, check, done, freePort, HERE, launch, livekitServer, need, ROOT, run, serve, tempDir } from "./support.mjs";
@@ -35,6 +36,8 @@ const environmentOf = (name) => Object.fromEntries(Object.entries(services[name]
   [key, value.replace(/\$\{(\w+)\}/g, (_, variable) => variables[variable])]));
 const livekit = await need("livekit-server starts with the keys", () => livekitServer(variables.LIVEKIT_KEYS));
 variables.LIVEKIT_URL = livekit.url;
+const liveblocks = await standIn();
+variables.LIVEBLOCKS_BASE_URL = liveblocks.url;
 const roomkey = await need("roomkey serve starts with compose's environment", () => serve({ env: environmentOf("roomkey") }));
 const port = await freePort();
 const app = await need("the app starts", async () => {
@@ -56,6 +59,32 @@ async function ask(cookie, room_name, headers = {}) {
   return { status: res.status, body: await res.json() };
 }
 const room = `org:acme:standup-${Date.now()}`;
+
+/** In place of Liveblocks' development server, which liveblocks.mjs runs for real: remembers what it was asked. */
+async function standIn() {
+  const asked = [];
+  const server = http.createServer(async (req, res) => {
+    let body = "";
+    for await (const chunk of req) body += chunk;
+    asked.push({ url: req.url, key: req.headers.authorization, body: JSON.parse(body) });
+    res.end(JSON.stringify({ token: "a.b.c" }));
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  server.unref();
+  return { asked, url: `http://127.0.0.1:${server.address().port}` };
+}
+
+await check("alice gets a key to a document of her org, through the app", async () => {
+  const { cookie } = await login("alice");
+  const res = await fetch(`${base}/api/liveblocks-auth`, {
+    method: "POST", body: JSON.stringify({ room: "org:acme:plan" }),
+    headers: { "content-type": "application/json", origin: base, cookie: cookie.split(";")[0] },
+  });
+  const answer = await res.json(), [call] = liveblocks.asked;
+  const good = res.status === 200 && answer.token === "a.b.c" && call.url === "/v2/authorize-user" && call.key === "Bearer sk_localdev" &&
+    JSON.stringify(call.body.permissions) === '{"org:acme:plan":["room:write","comments:write"]}' && call.body.userId === "alice";
+  return good || { status: res.status, answer, call };
+});
 
 await check("the page and the client's bundle are there", async () => {
   const [page, bundle] = await Promise.all(["/", "/livekit-client.js"].map(async (at) => (await fetch(base + at)).text()));

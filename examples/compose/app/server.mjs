@@ -1,5 +1,6 @@
 // A tiny app: its users log in, and whoever is logged in may talk in the rooms of their org.
-// It knows nothing of LiveKit: its page asks /livekit/token here, and that goes to Roomkey with the user's cookie.
+// It knows nothing of LiveKit and Liveblocks: its page asks /livekit/token here, a Liveblocks client /api/liveblocks-auth, and
+// both go to Roomkey with the user's cookie.
 // Env: APP_SECRET  signs the sessions (Roomkey verifies them)   APP_ORIGIN  how browsers reach this app
 //      ROOMKEY_URL   PORT (3000)   HOST (0.0.0.0)   LIVEKIT_CLIENT_JS  livekit-client's bundle
 import crypto from "node:crypto";
@@ -52,6 +53,7 @@ const routes = {
   "GET /livekit-client.js": send("text/javascript", client),
   "POST /login": login,
   "POST /livekit/token": toRoomkey,
+  "POST /api/liveblocks-auth": toRoomkey,
 };
 const server = http.createServer((req, res) => (routes[`${req.method} ${req.url}`] ?? ((_, res) => res.writeHead(404).end()))(req, res));
 server.listen(Number(PORT), HOST, () => console.log(`the app listens on ${HOST}:${server.address().port}, for ${APP_ORIGIN}`));
