@@ -73,6 +73,12 @@ macro_rules! name {
         pub struct $name(Box<str>);
 
         impl $name {
+            /// The name as a string of its own.
+            #[must_use]
+            pub fn into_string(self) -> String {
+                self.0.into_string()
+            }
+
             /// The name, byte for byte as it was given.
             #[must_use]
             pub fn as_str(&self) -> &str {

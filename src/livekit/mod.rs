@@ -141,7 +141,7 @@ impl LiveKit {
             None => Cow::Borrowed(&role.grants),
         };
         let mut claims = TokenClaims::new(grants, self.settings.keys.id(), now, ttl);
-        claims.identity = Some(identity.as_str().to_owned().into());
+        claims.identity = Some(identity.into_string().into());
         claims.room = Some(room.as_str());
         claims.fill(own, &ask.requested);
         Ok(claims)

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use serde_json::json;
+use serde::Serialize;
 
 use super::edge::{self, Arrival};
 use super::json as body_json;
@@ -45,7 +45,7 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
             let permit = snapshot.engine.decide(caller, ask, &arrival.context, since).await?;
             let issued = livekit.issue(&permit, snapshot.clock.now())?;
             let room = permit.ask().resource.room().map_or("", |room| room.as_str());
-            Ok(answer(dialect, livekit, room, &issued.token, issued.name))
+            Ok(answer(dialect, livekit, room, &issued.token, issued.name.as_deref()))
         })
         .await
 }
@@ -60,15 +60,36 @@ fn name_room(livekit: &LiveKit, dialect: Dialect, ask: &mut Ask, claims: Option<
     Ok(())
 }
 
-fn answer(dialect: Dialect, livekit: &LiveKit, room: &str, token: &str, name: Option<String>) -> Response {
-    let (status, mut body) = match dialect {
+fn answer(dialect: Dialect, livekit: &LiveKit, room: &str, token: &str, name: Option<&str>) -> Response {
+    let url = livekit.url();
+    let (status, body) = match dialect {
         Dialect::Standard => {
-            (StatusCode::CREATED, json!({"server_url": livekit.url(), "participant_token": token, "room_name": room}))
+            let answer =
+                StandardAnswer { server_url: url, participant_token: token, room_name: room, participant_name: name };
+            (StatusCode::CREATED, serde_json::to_vec(&answer))
         }
-        Dialect::Short => (StatusCode::OK, json!({"token": token, "url": livekit.url()})),
+        Dialect::Short => (StatusCode::OK, serde_json::to_vec(&ShortAnswer { token, url })),
     };
-    if let (Dialect::Standard, Some(name)) = (dialect, name) {
-        body["participant_name"] = name.into();
+    match body {
+        Ok(body) => (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+        Err(error) => ApiError::new(Kind::Internal).cause(error).into_response(),
     }
-    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.to_string()).into_response()
+}
+
+/// LiveKit's own answer (`livekit_token_source.proto`), and what some of its
+/// SDKs read besides.
+#[derive(Serialize)]
+struct StandardAnswer<'a> {
+    server_url: &'a str,
+    participant_token: &'a str,
+    room_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    participant_name: Option<&'a str>,
+}
+
+/// The guides' answer.
+#[derive(Serialize)]
+struct ShortAnswer<'a> {
+    token: &'a str,
+    url: &'a str,
 }
