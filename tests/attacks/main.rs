@@ -18,6 +18,7 @@ mod environment;
 mod grants;
 mod invites;
 mod limits;
+mod reload;
 mod rooms;
 mod secrets;
 mod tokens;
