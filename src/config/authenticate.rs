@@ -26,12 +26,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
     let mut read = Vec::new();
     let mut sections = sections.unwrap_or_default().into_iter().peekable();
     while let Some(mut section) = sections.next() {
-        let Some(kind) = section.text("kind") else {
-            if !section.has("kind") {
-                section.lacks_kind(&KINDS.join(", "));
-            }
-            continue;
-        };
+        let Some(kind) = section.kind(&KINDS, &[]) else { continue };
         let settings = match kind.as_str() {
             "jwt" => jwt(&mut section, warnings).map(Box::new).map(Settings::Jwt),
             "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),
@@ -44,11 +39,8 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
                 }
                 guest(&mut section)
             }
-            other => {
-                let near = nearest_of(other, KINDS.into_iter());
-                section.fail("kind", format!("{other:?} is none of {}{near}", KINDS.join(", ")));
-                continue;
-            }
+            // `Section::kind` gives no other.
+            _ => None,
         };
         section.finish();
         read.extend(settings);

@@ -31,12 +31,7 @@ pub(super) struct Known<'a> {
 pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnings: &mut Warnings) -> Vec<Settings> {
     let mut read = Vec::new();
     for mut section in sections.unwrap_or_default() {
-        let Some(kind) = section.text("kind") else {
-            if !section.has("kind") {
-                section.lacks_kind(&KINDS.join(", "));
-            }
-            continue;
-        };
+        let Some(kind) = section.kind(&KINDS, &LATER) else { continue };
         match kind.as_str() {
             "rules" => {
                 if !section.has("rules") {
@@ -56,15 +51,8 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
                 read.extend(settings.map(Box::new).map(Settings::Callback));
             }
             Credential::KIND => read.push(Settings::Credential),
-            later if LATER.contains(&later) => {
-                section.fail("kind", format!("{later:?} is not there yet in this version of Roomkey; take it out"));
-                continue;
-            }
-            other => {
-                let near = nearest_of(other, KINDS.into_iter());
-                section.fail("kind", format!("{other:?} is none of {}{near}", KINDS.join(", ")));
-                continue;
-            }
+            // `Section::kind` gives no other.
+            _ => (),
         }
         section.finish();
     }

@@ -129,12 +129,23 @@ impl<'a> Section<'a> {
         self.missing.push(key);
     }
 
-    /// Says that `kind` is missing, or what looks like it.
-    pub(super) fn lacks_kind(&self, kinds: &str) {
-        match nearest("kind", self.places.keys().map(String::as_str)) {
-            Some(near) => self.fail(near, format!("unknown setting; did you mean `{}`?", self.key("kind"))),
-            None => self.fail("kind", format!("is missing; one of {kinds}")),
+    /// An entry's `kind`, if it is one of these; else says what is wrong with it.
+    pub(super) fn kind(&mut self, kinds: &[&str], later: &[&str]) -> Option<String> {
+        let all = kinds.join(", ");
+        if !self.has("kind") {
+            match nearest("kind", self.places.keys().map(String::as_str)) {
+                Some(near) => self.fail(near, format!("unknown setting; did you mean `{}`?", self.key("kind"))),
+                None => self.fail("kind", format!("is missing; one of {all}")),
+            }
         }
+        let kind = self.text("kind")?;
+        if later.contains(&&*kind) {
+            self.fail("kind", format!("{kind:?} is not there yet in this version of Roomkey; take it out"));
+        } else if !kinds.contains(&&*kind) {
+            let near = nearest_of(&kind, kinds.iter().copied());
+            self.fail("kind", format!("{kind:?} is none of {all}{near}"));
+        }
+        kinds.contains(&&*kind).then_some(kind)
     }
 
     /// Keys that a later version will have.

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
-use super::liveblocks;
+use super::LIVEBLOCKS_PATH;
 use super::problem::{ApiError, Kind};
 use crate::ask::Context;
 use crate::authenticate::Head;
@@ -35,7 +35,7 @@ struct RequestId(Arc<str>);
 /// Gives the request its id, and the answer everything that all answers have.
 pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    let to_liveblocks = request.uri().path().trim_end_matches('/') == liveblocks::PATH;
+    let to_liveblocks = request.uri().path().trim_end_matches('/') == LIVEBLOCKS_PATH;
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {

@@ -14,6 +14,7 @@ use axum::routing::post;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value, json};
 
+use super::LIVEBLOCKS_PATH;
 use super::edge::{self, Arrival};
 use super::json::{self, shown};
 use super::problem::{ApiError, Kind};
@@ -22,10 +23,8 @@ use crate::liveblocks::{IssueError, Unfit};
 use crate::name::{MAX_LIVEBLOCKS_UNITS, RoomName};
 use crate::snapshot::Snapshot;
 
-pub(super) const PATH: &str = "/api/liveblocks-auth";
-
 pub(super) fn routes() -> Router<Arc<Snapshot>> {
-    Router::new().route(PATH, post(token))
+    Router::new().route(LIVEBLOCKS_PATH, post(token))
 }
 
 /// The whole way of a request: who asks, what for, may they, the key.

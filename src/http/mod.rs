@@ -28,6 +28,9 @@ use crate::authenticate::Origins;
 use crate::config::Cors;
 use crate::snapshot::Snapshot;
 
+/// The route whose errors Liveblocks' client reads.
+const LIVEBLOCKS_PATH: &str = "/api/liveblocks-auth";
+
 /// For how long browsers may remember a preflight.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 

@@ -84,12 +84,7 @@ impl LiveKit {
             literal.into_iter().flat_map(|literal| literal.attributes.clone()).map(|(key, value)| (key, Some(value)));
         OwnValues {
             name: overrides.name.as_deref().or_else(|| claims.get("name").and_then(Value::as_str)).map(cut),
-            metadata: literal.and_then(|literal| literal.metadata.clone()).or_else(|| {
-                match role.metadata.as_ref()?.fill(claims) {
-                    Value::String(text) => Some(text),
-                    _ => None,
-                }
-            }),
+            metadata: literal.and_then(|literal| literal.metadata.clone()).or_else(|| role.metadata_for(claims)),
             attributes: from_claims.chain(from_role).chain(from_decision).collect(),
             room_config: literal
                 .and_then(LiteralGrants::room_config)

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::grant::Flag;
 use super::{Keys, Role, TokenClaims};
 use crate::claims::Claims;
@@ -46,10 +44,7 @@ pub(crate) fn mint(
     token.identity = minting.identity.map(Into::into);
     token.room = minting.room;
     token.name = minting.name;
-    token.metadata = minting.metadata.or_else(|| match role.metadata.as_ref()?.fill(claims) {
-        Value::String(text) => Some(text),
-        _ => None,
-    });
+    token.metadata = minting.metadata.or_else(|| role.metadata_for(claims));
     token.attributes = role
         .attributes
         .iter()

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::grant::{FLAGS, Flag, Grants, KIND_DETAILS, KINDS, Kind, OTHERS, SOURCES, VideoGrant};
 use super::room_config::{self, Wrong};
+use crate::claims::Claims;
 use crate::template::{JsonTemplate, Template};
 
 /// A role's LiveKit half.
@@ -17,6 +18,16 @@ pub(crate) struct Role {
     pub(crate) attributes: Vec<(String, Template)>,
     /// Instead of `livekit.ttl`.
     pub(crate) ttl: Option<Duration>,
+}
+
+impl Role {
+    /// The participant's metadata for these claims.
+    pub(super) fn metadata_for(&self, claims: &Claims) -> Option<String> {
+        match self.metadata.as_ref()?.fill(claims) {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// A known name, as the table has it.
