@@ -91,6 +91,6 @@ impl Snapshot {
 
     /// Whether a request could be decided on now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.chain.is_ready()
+        self.chain.is_ready() && self.engine.is_ready()
     }
 }

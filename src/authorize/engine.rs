@@ -62,6 +62,11 @@ impl Engine {
         &self.roles
     }
 
+    /// Whether every authorizer could tell, had it been asked now.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.authorizers.iter().all(|authorizer| authorizer.is_ready())
+    }
+
     /// Decides, and writes the audit line. `since` is when the request began.
     ///
     /// # Errors

@@ -52,6 +52,11 @@ pub trait Authorizer: fmt::Debug + Send + Sync {
     /// No decision could be reached. That is no denial: the client may try
     /// again.
     async fn decide(&self, caller: &Caller, ask: &Ask, context: &Context) -> Result<Verdict, Unavailable>;
+
+    /// Whether it could tell, had it been asked now.
+    fn is_ready(&self) -> bool {
+        true
+    }
 }
 
 /// What an authorizer says.
