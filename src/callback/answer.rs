@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::authorize::{Literal, MAX_TTL, MIN_TTL, Overrides};
-use crate::config::units;
 use crate::liveblocks::Permissions;
 use crate::livekit::LiteralGrants;
+use crate::units;
 
 /// A decision, and what goes with it.
 #[derive(Debug)]
@@ -101,12 +101,8 @@ fn subject(subject: &Value) -> Result<Subject, String> {
 }
 
 fn ttl(value: &Value) -> Result<Duration, String> {
-    let ttl = match value {
-        Value::String(text) => units::duration(text),
-        Value::Number(number) => number.as_u64().map(Duration::from_secs),
-        _ => None,
-    };
-    ttl.filter(|ttl| (MIN_TTL..=MAX_TTL).contains(ttl))
+    units::duration_in(value)
+        .filter(|ttl| (MIN_TTL..=MAX_TTL).contains(ttl))
         .ok_or_else(|| "`livekit.ttl` is no duration from 2m to 24h".to_owned())
 }
 

@@ -20,7 +20,6 @@ mod secrets;
 mod section;
 mod server;
 mod short_forms;
-pub(crate) mod units;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
