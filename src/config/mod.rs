@@ -20,6 +20,7 @@ mod secrets;
 mod section;
 mod server;
 mod short_forms;
+mod sql;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;

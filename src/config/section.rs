@@ -130,7 +130,7 @@ impl<'a> Section<'a> {
     }
 
     /// An entry's `kind`, if it is one of these; else says what is wrong with it.
-    pub(super) fn kind(&mut self, kinds: &[&str], later: &[&str]) -> Option<String> {
+    pub(super) fn kind(&mut self, kinds: &[&str]) -> Option<String> {
         let all = kinds.join(", ");
         if !self.has("kind") {
             match nearest("kind", self.places.keys().map(String::as_str)) {
@@ -139,9 +139,7 @@ impl<'a> Section<'a> {
             }
         }
         let kind = self.text("kind")?;
-        if later.contains(&&*kind) {
-            self.fail("kind", format!("{kind:?} is not there yet in this version of Roomkey; take it out"));
-        } else if !kinds.contains(&&*kind) {
+        if !kinds.contains(&&*kind) {
             let near = nearest_of(&kind, kinds.iter().copied());
             self.fail("kind", format!("{kind:?} is none of {all}{near}"));
         }

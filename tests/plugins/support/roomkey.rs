@@ -43,8 +43,17 @@ fn command(folder: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -
 
 /// Runs `check` over a configuration.
 pub(crate) fn run(config: &str, environment: &[(&str, &str)]) -> Ran {
+    check(&["check"], config, environment)
+}
+
+/// Runs `check`, which also asks what is remote.
+pub(crate) fn run_online(config: &str) -> Ran {
+    check(&["check", "--online"], config, &[])
+}
+
+fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
-    let mut arguments = vec!["check"];
+    let mut arguments = arguments.to_vec();
     if !config.is_empty() {
         std::fs::write(folder.path().join(FILE), config).unwrap();
         arguments.extend(["--config", FILE]);
