@@ -9,6 +9,8 @@ mod postgres;
 mod query;
 mod row;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
