@@ -13,6 +13,7 @@ mod grants;
 mod headers;
 mod keys;
 mod overload;
+mod postgres;
 mod question;
 mod refusals;
 mod rotation;

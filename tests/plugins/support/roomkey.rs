@@ -75,9 +75,14 @@ impl Ran {
 impl Roomkey {
     #[track_caller]
     pub(crate) fn serve(config: &str) -> Self {
+        Self::serve_with(config, &[])
+    }
+
+    #[track_caller]
+    pub(crate) fn serve_with(config: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), config).unwrap();
-        Self::start(folder, &["serve", "--config", FILE], &[])
+        Self::start(folder, &["serve", "--config", FILE], environment)
     }
 
     /// By the environment alone.
