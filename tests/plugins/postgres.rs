@@ -364,4 +364,8 @@ fn tls_is_always_verified() {
             assert!(!roomkey.is_ready());
         }
     }
+    // A socket needs none.
+    let port = server.address().port();
+    let url = format!("postgres://roomkey:{PASSWORD}@/t_tls?host={folder}&port={port}");
+    enter(&Roomkey::serve(&sql(&url, MEMBERS, "")), "alice", "standup").livekit();
 }

@@ -104,6 +104,30 @@ fn values_are_text_and_nothing_else() {
 }
 
 #[test]
+fn what_a_query_fails_on_is_not_written_down() {
+    let file = members("('alice', 'standup', 'viewer', null, null)");
+    let query = "select role from members where user_id = :user and json_extract('{\"a\": 1}', :room) = 1";
+    let roomkey = Roomkey::serve(&sql(&file.url(), query, ""));
+    enter(&roomkey, "alice", "$.a").livekit();
+    enter(&roomkey, "alice", "CANARY").undecided();
+    roomkey.must_say(&["failed on the values"]);
+    let told = roomkey.said().lines().filter(|line| line.contains("CANARY")).count();
+    assert_eq!(told, 1, "the audit line names the room: {}", roomkey.said());
+}
+
+#[test]
+fn a_new_configuration_keeps_what_was_reached() {
+    let file = members("('alice', 'standup', 'viewer', null, null)");
+    let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, ""));
+    roomkey.wait_until_ready();
+    std::fs::rename(file.path(), file.path().with_extension("old")).unwrap();
+    roomkey.reload();
+    roomkey.must_say(&["New configuration in place"]);
+    assert!(roomkey.is_ready());
+    enter(&roomkey, "alice", "standup").undecided();
+}
+
+#[test]
 fn a_number_column_takes_a_text_that_is_one() {
     let file = File::new("create table m (id integer, role text); insert into m values (42, 'viewer')");
     let query = "select ROLE as Role, ':user' as other -- :user\n from m where id = :user and :room <> ':room' and :provider = 'livekit';";

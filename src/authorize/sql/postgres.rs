@@ -6,6 +6,9 @@
 //! column of a type that is not built in would else be looked up by a statement
 //! that is kept.
 //!
+//! Where TLS is used the certificate is verified, whatever `sslmode` is; a server
+//! that has none is taken by `prefer`, which is the default, and by `disable`.
+//!
 //! Sources: PostgreSQL 17, 53.2.3 (extended query) and 10.3 (unknown
 //! parameters); PgBouncer 1.24, `pool_mode`.
 
@@ -29,6 +32,9 @@ use super::row::{MAX_ROWS, Row};
 
 /// The longest row in characters that is read.
 const MAX_ROW_CHARS: usize = 64 * 1024;
+/// What PostgreSQL says of a text that is none of a number, a uuid, a date, …: the
+/// SQLSTATEs of no such form and out of range (Appendix A).
+const UNFIT: [&str; 4] = ["22P02", "22003", "22007", "22008"];
 /// A column that is there even if the query gives no row.
 const OURS: &str = "roomkey_column";
 
@@ -210,10 +216,12 @@ impl ToSql for Text<'_> {
 fn why(error: &Error) -> String {
     if let Some(said) = error.as_db_error() {
         let code = said.code().code();
-        return match &code[..2] {
-            "22" => format!(
+        if UNFIT.contains(&code) {
+            return format!(
                 "SQLSTATE {code}: a value does not fit the type of its column; compare as text, such as `column::text = :user`"
-            ),
+            );
+        }
+        return match &code[..2] {
             // Of connections, permissions, names and resources.
             "08" | "0A" | "25" | "28" | "3D" | "42" | "53" | "55" | "57" | "58" => {
                 format!("SQLSTATE {code}: {}", said.message())

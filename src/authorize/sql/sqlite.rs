@@ -1,5 +1,9 @@
 //! An SQLite file, read and never written.
 //!
+//! It is opened anew for as long as it is not there, and when another file takes
+//! its name. One in WAL mode needs its folder to be writable, or its `-shm` file
+//! to be there.
+//!
 //! Nothing waits for the file on a thread that serves requests, and a query that
 //! does not end is ended: it may run as long as the authorizer's timeout.
 //!
@@ -11,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Error, OpenFlags, Statement, params_from_iter};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Statement, params_from_iter};
 use serde_json::{Number, Value};
 
 use super::pool::Pool;
@@ -111,13 +115,19 @@ fn prepared<T>(
     until: Instant,
     work: impl FnOnce(&mut Statement<'_>) -> Result<T, Error>,
 ) -> Result<T, String> {
-    let say = |error: Error| why(&error);
-    connection.progress_handler(STEPS, Some(move || Instant::now() >= until)).map_err(say)?;
-    let mut statement = connection.prepare(sql).map_err(say)?;
+    let late = move || Instant::now() >= until;
+    connection.progress_handler(STEPS, Some(late)).map_err(|error| why(&error))?;
+    let mut statement = connection.prepare(sql).map_err(|error| why(&error))?;
     if !statement.readonly() {
         return Err("the query writes; it may only read".to_owned());
     }
-    work(&mut statement).map_err(say)
+    work(&mut statement).map_err(|error| match error {
+        // Such as a search for nonsense: the message quotes it.
+        Error::SqliteFailure(failure, _) if failure.code == ErrorCode::Unknown => {
+            "the query failed on the values that it was given".to_owned()
+        }
+        other => why(&other),
+    })
 }
 
 fn rows(statement: &mut Statement<'_>, values: &[String]) -> Result<Vec<Row>, Error> {

@@ -152,6 +152,12 @@ impl Roomkey {
         Ask::new(self.address, "POST", "/api/liveblocks-auth").body(&json!({"room": "standup"}))
     }
 
+    /// Makes it read its configuration again.
+    pub(crate) fn reload(&self) {
+        let told = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         Ask::new(self.admin, "GET", "/readyz").send().status == 200
     }
