@@ -40,7 +40,7 @@ ssl = on
 fsync = off
 max_connections = 40
 CONF
-  as "$bin/pg_ctl" -D data -l server.log -w start >/dev/null || { cat server.log >&2; return 1; }
+  as "$bin/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w start >/dev/null || { cat server.log >&2; return 1; }
   pooler=$(free_port)
   printf '"%s" "%s"\n' "$user" "$password" | as tee users >/dev/null
   as tee pgbouncer.ini >/dev/null <<CONF
@@ -55,6 +55,7 @@ auth_file = $folder/users
 pool_mode = transaction
 max_client_conn = 100
 default_pool_size = 2
+server_login_retry = 1
 logfile = $folder/pgbouncer.log
 pidfile = $folder/pgbouncer.pid
 CONF

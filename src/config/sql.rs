@@ -1,4 +1,8 @@
 //! `kind = "sql"`: which database, and what it is asked.
+//!
+//! The URL is a secret, and no message shows any of it. A file of SQLite is
+//! looked for beside the configuration that names it; one that a variable names,
+//! in the working directory.
 
 use std::path::Path;
 use std::time::Duration;
