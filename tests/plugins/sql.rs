@@ -204,6 +204,23 @@ fn a_file_that_somebody_writes_is_undecided_for_as_long() {
 }
 
 #[test]
+fn a_file_that_hangs_holds_up_no_one_and_not_the_end() {
+    let file = File::missing();
+    // Opening it waits for somebody who writes.
+    assert!(std::process::Command::new("mkfifo").arg(file.path()).status().unwrap().success());
+    let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, "timeout = \"200ms\"\nmax_connections = 2\n"));
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| enter(&roomkey, "alice", "standup").undecided());
+        }
+    });
+    roomkey.must_be_healthy();
+    roomkey.must_say(&["no answer within 200ms"]);
+    assert!(!roomkey.is_ready());
+    assert_eq!(roomkey.stop(), Some(0));
+}
+
+#[test]
 fn fifty_at_once_are_all_answered() {
     let file = members("('alice', 'standup', 'viewer', null, null)");
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, "timeout = \"10s\"\nmax_connections = 2\n"));

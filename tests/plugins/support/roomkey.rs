@@ -154,7 +154,25 @@ impl Roomkey {
 
     /// Makes it read its configuration again.
     pub(crate) fn reload(&self) {
-        let told = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        self.signal("-HUP");
+    }
+
+    /// Tells it to end; gives its exit code.
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                return ended.code();
+            }
+            assert!(Instant::now() < until, "it does not end: {}", self.said());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
     }
 
