@@ -52,6 +52,7 @@ pub mod clock;
 mod config;
 mod http;
 mod invite;
+mod json;
 mod liveblocks;
 mod livekit;
 pub mod name;
