@@ -7,6 +7,7 @@
 //! form; Standard Webhooks 1.0 for the signature.
 
 mod answer;
+mod cache;
 mod question;
 mod signature;
 
@@ -18,6 +19,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
 pub(crate) use answer::{Answer, Subject};
+pub(crate) use cache::Recent;
+use question::Fingerprint;
 pub(crate) use question::{Question, Who};
 pub(crate) use signature::SigningSecret;
 

@@ -1,5 +1,6 @@
 //! The question: an AuthZEN evaluation.
 
+use aws_lc_rs::digest;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 
@@ -22,6 +23,19 @@ pub(crate) struct Question<'a> {
     pub(crate) ask: &'a Ask,
     pub(crate) context: &'a Context,
 }
+
+impl Question<'_> {
+    /// What two questions have in common exactly if they differ in nothing but
+    /// the request's id.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        let context = Context { request_id: String::new(), ..self.context.clone() };
+        let json = serde_json::to_vec(&Question { context: &context, ..*self }).ok()?;
+        digest::digest(&digest::SHA256, &json).as_ref().try_into().ok()
+    }
+}
+
+/// SHA-256.
+pub(crate) type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// An id that the backend knows and we do not.
 const UNKNOWN_ID: &str = "?";

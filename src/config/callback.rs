@@ -25,6 +25,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const DEFAULT_MAX_IN_FLIGHT: u64 = 64;
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+/// For so long at most someone gets in who may not any more.
+const MAX_CACHE: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_millis(10);
 
 const DEFAULT_LIVEKIT: [&str; 5] =
@@ -45,7 +47,7 @@ pub(super) fn authorizer(
     let callback = common(section);
     let room = section.parsed("room", Pattern::parse);
     let provider = section.choice("provider", &[("livekit", Provider::LiveKit), ("liveblocks", Provider::Liveblocks)]);
-    section.later(&["cache"]);
+    let cache = section.duration("cache", Duration::ZERO..=MAX_CACHE).unwrap_or_default();
     let ceiling = ceiling(section, roles);
     let role = section.text("role").or_else(|| least_role(section, ceiling.as_deref()));
     if let Some(role) = &role {
@@ -75,7 +77,7 @@ pub(super) fn authorizer(
     if section.has("room") && room.is_none() {
         return None;
     }
-    Some(CallbackSettings { callback: callback?, room, provider, role, ceiling: ceiling? })
+    Some(CallbackSettings { callback: callback?, room, provider, role, ceiling: ceiling?, cache })
 }
 
 /// What a bare yes gives: policy engines know no role of ours.

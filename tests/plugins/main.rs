@@ -7,6 +7,7 @@
 mod support;
 
 mod answers;
+mod cache;
 mod ceiling;
 mod discovery;
 mod grants;
