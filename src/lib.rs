@@ -15,7 +15,8 @@
 //!   claims select rooms and fill texts.
 //! - [`authenticate`]: who asks. One file for each authenticator.
 //! - [`authorize`]: may they. One file for each authorizer, and the engine.
-//! - [`role`]: the rights that a decision gives, in each vendor's words.
+//! - [`role`]: the rights that a decision gives, in each vendor's words;
+//!   `project`: further accounts at a vendor that it may send to.
 //! - `livekit`, `liveblocks`: from a permit to that vendor's token; siblings
 //!   that do not know each other.
 //! - `callback`, `outbound`, `invite`: the app's backend as a decider, calls to
@@ -58,6 +59,7 @@ mod livekit;
 pub mod name;
 mod outbound;
 pub mod pattern;
+mod project;
 mod random;
 pub mod role;
 pub mod serve;

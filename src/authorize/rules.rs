@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Allowance, Authorizer, Denial, Unavailable, Verdict};
+use super::{Allowance, Authorizer, Denial, Overrides, Unavailable, Verdict};
 use crate::ask::{Ask, Context, Provider, Resource};
 use crate::authenticate::Caller;
 use crate::claims::{ClaimTests, Claims};
@@ -41,7 +41,7 @@ pub(crate) enum Where {
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
     Deny,
-    Allow { role: Arc<str>, liveblocks_rooms: Arc<[LiveblocksRoom]> },
+    Allow { role: Arc<str>, project: Option<Arc<str>>, liveblocks_rooms: Arc<[LiveblocksRoom]> },
 }
 
 /// A further Liveblocks room, or a pattern of Liveblocks' own.
@@ -101,7 +101,8 @@ impl Authorizer for Rules {
         let Some(rule) = self.0.iter().find(|rule| rule.matches(caller, ask)) else { return Ok(Verdict::Pass) };
         Ok(match &rule.effect {
             Effect::Deny => Verdict::Deny(Denial { rule: rule.id.clone(), reason: None }),
-            Effect::Allow { role, liveblocks_rooms } => Verdict::Allow(Allowance {
+            Effect::Allow { role, project, liveblocks_rooms } => Verdict::Allow(Allowance {
+                overrides: Overrides { project: project.clone(), ..Overrides::default() },
                 liveblocks_rooms: liveblocks_rooms.clone(),
                 ..Allowance::role(role.clone(), rule.id.clone())
             }),

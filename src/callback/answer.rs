@@ -70,11 +70,9 @@ impl Answer {
         if !allows {
             return Ok(read);
         }
-        if text("project")?.is_some() {
-            return Err("`context.project` names a project, and none is configured".to_owned());
-        }
         read.role = text("role")?;
         read.overrides.name = text("name")?;
+        read.overrides.project = text("project")?.map(Into::into);
         let mut literal = Literal::default();
         if let Some(livekit) = section(context, "livekit")? {
             let mut livekit = livekit.clone();

@@ -112,9 +112,11 @@ fn online(config: &Config) -> Result<Vec<Problem>, Failure> {
         for (index, settings) in config.authorize.iter().enumerate() {
             note(format!("authorize[{index}]"), settings.reach(&pools).await);
         }
-        if let Some(url) = config.liveblocks.as_ref().and_then(|settings| settings.form.base_url()) {
+        let forms = config.liveblocks.iter().flat_map(|settings| settings.forms.all());
+        for (project, url) in forms.filter_map(|(project, form)| Some((project, form.base_url()?))) {
             let outbound = pools.outbound(CONNECT_TIMEOUT).map_err(Failure::Because)?;
-            note("liveblocks.base_url".to_owned(), outbound.reach(url).await);
+            let place = project.map_or_else(String::new, |name| format!(".projects.{name}"));
+            note(format!("liveblocks{place}.base_url"), outbound.reach(url).await);
         }
         Ok(problems)
     })

@@ -14,6 +14,7 @@ mod grants;
 mod headers;
 mod keys;
 mod overload;
+mod projects;
 mod question;
 mod refusals;
 mod rotation;
