@@ -7,6 +7,7 @@
 mod support;
 
 mod answers;
+mod broken;
 mod cache;
 mod ceiling;
 mod discovery;

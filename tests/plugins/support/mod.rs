@@ -3,6 +3,7 @@
 
 mod answer;
 mod configs;
+mod cut;
 mod keys;
 mod roomkey;
 mod upstream;
@@ -12,6 +13,7 @@ pub(crate) use configs::{
     APP_SECRET, AUTHORIZE, JWT, LIVEBLOCKS, LIVEBLOCKS_SECRET, LIVEKIT, LIVEKIT_SECRET, SESSION, SIGNING, asking,
     session,
 };
+pub(crate) use cut::{Cut, Then};
 pub(crate) use keys::{Key, claims_of, discovery, hs256, now, serve_set, set, tag, user};
 pub(crate) use roomkey::{Ask, Roomkey, run};
 pub(crate) use upstream::{Seen, Upstream, hold, reply, reply_json};

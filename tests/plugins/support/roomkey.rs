@@ -138,6 +138,11 @@ impl Roomkey {
         Ask::new(self.address, "POST", "/api/liveblocks-auth").body(&json!({"room": "standup"}))
     }
 
+    /// `POST /v1/invites`.
+    pub(crate) fn invites(&self) -> Ask {
+        Ask::new(self.address, "POST", "/v1/invites")
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         Ask::new(self.admin, "GET", "/readyz").send().status == 200
     }
