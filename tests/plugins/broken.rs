@@ -148,7 +148,8 @@ fn a_login() {
 #[test]
 fn an_api_key_and_an_invite() {
     let key = format!("rk_backend_{}", "k".repeat(43));
-    let sha256: String = digest(&SHA256, key.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = digest(&SHA256, key.as_bytes());
+    let sha256 = sha256.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let entry =
         format!("{{ name = \"backend\", sha256 = \"{sha256}\", scopes = [\"token\", \"invites\"], roles = [\"*\"] }}");
     let invites = "[[authenticate]]\nkind = \"invite\"\nsecret = \"CANARY-invites-0123456789-0123456789\"\n";
@@ -164,5 +165,5 @@ fn an_api_key_and_an_invite() {
 /// Decides by what came along, and by a rule.
 fn asking_nobody(authenticators: &str) -> String {
     let rules = "[[authorize]]\nkind = \"credential\"\n[[authorize]]\nkind = \"rules\"\nrules = [{ room = \"standup\", claims = { sub = \"alice\" }, role = \"viewer\" }]\n";
-    format!("{}{authenticators}{rules}", LIVEKIT)
+    format!("{LIVEKIT}{authenticators}{rules}")
 }
