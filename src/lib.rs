@@ -62,6 +62,7 @@ pub mod pattern;
 mod project;
 mod random;
 pub mod role;
+mod room_index;
 pub mod serve;
 mod service;
 mod snapshot;

@@ -14,6 +14,7 @@ use crate::authenticate::Caller;
 use crate::claims::{ClaimTests, Claims};
 use crate::liveblocks::Permissions;
 use crate::pattern::Pattern;
+use crate::room_index::RoomIndex;
 use crate::template::Template;
 
 /// One rule.
@@ -81,13 +82,31 @@ fn has_email_at(claims: &Claims, domains: &[String]) -> bool {
 
 /// Decides by rules.
 #[derive(Debug)]
-pub(crate) struct Rules(Vec<Rule>);
+pub(crate) struct Rules {
+    rules: Vec<Rule>,
+    by_room: RoomIndex,
+}
 
 impl Rules {
     pub(crate) const KIND: &str = "rules";
 
-    pub(crate) const fn new(rules: Vec<Rule>) -> Self {
-        Self(rules)
+    pub(crate) fn new(rules: Vec<Rule>) -> Self {
+        let rooms = rules.iter().enumerate().filter_map(|(number, rule)| match &rule.place {
+            Where::Room(pattern) => Some((number, pattern)),
+            Where::NoRoom => None,
+        });
+        Self { by_room: RoomIndex::new(rooms), rules }
+    }
+
+    /// The first rule that matches.
+    fn first(&self, caller: &Caller, ask: &Ask) -> Option<&Rule> {
+        match ask.resource.room() {
+            Some(room) => {
+                let candidates = self.by_room.candidates(room.as_str()).into_iter();
+                candidates.map(|number| &self.rules[number]).find(|rule| rule.matches(caller, ask))
+            }
+            None => self.rules.iter().find(|rule| rule.matches(caller, ask)),
+        }
     }
 }
 
@@ -98,7 +117,7 @@ impl Authorizer for Rules {
     }
 
     async fn decide(&self, caller: &Caller, ask: &Ask, _: &Context) -> Result<Verdict, Unavailable> {
-        let Some(rule) = self.0.iter().find(|rule| rule.matches(caller, ask)) else { return Ok(Verdict::Pass) };
+        let Some(rule) = self.first(caller, ask) else { return Ok(Verdict::Pass) };
         Ok(match &rule.effect {
             Effect::Deny => Verdict::Deny(Denial { rule: rule.id.clone(), reason: None }),
             Effect::Allow { role, project, liveblocks_rooms } => Verdict::Allow(Allowance {
