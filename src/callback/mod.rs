@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use answer::{Answer, Subject};
 pub(crate) use question::{Question, Who};
-pub(crate) use signature::{Bearer, SigningSecret};
+pub(crate) use signature::{Bearer, ID, SIGNATURE, SigningSecret};
 
 use crate::outbound::{self, Call, MAX_ANSWER_BYTES, Outbound, Pools, retry_after};
 use crate::random::hex128;

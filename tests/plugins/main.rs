@@ -8,6 +8,7 @@ mod support;
 
 mod answers;
 mod ceiling;
+mod conformance;
 mod discovery;
 mod grants;
 mod headers;
