@@ -97,7 +97,7 @@ fn answer(seen: &Seen, is: impl Fn(Fault) -> bool + Copy) -> Vec<u8> {
             assert_eq!(question["subject"]["properties"]["claims"]["id"], question["subject"]["id"]);
             question["subject"]["id"] == "alice"
         }
-        _ => seen.header("cookie") == Some(COOKIE),
+        _ => seen.header("cookie").is_some_and(|cookies| cookies.split("; ").any(|one| one == "session=CANARY-cookie")),
     };
     if !known && !is(Fault::LetsStrangersIn) {
         let unknown = question["subject"]["type"] == "session" || is(Fault::SaysUnauthenticated);
@@ -169,7 +169,7 @@ fn a_right_backend_passes_in_each_form() {
         (&SESSION, Some(Fault::RefusesReplays), &[]),
         (&BORNE, None, &[]),
         (&SIGNED[..2], None, &["someone who may enter", REPLAY]),
-        (&SESSION[..3], None, &["someone who may enter", REPLAY]),
+        (&SESSION[..3], None, &["someone who may enter"]),
     ] {
         let backend = backend(fault);
         let ran = ask(&backend.url(), more);
@@ -283,6 +283,14 @@ fn a_failure_says_what_came_and_what_would_be_right() {
     let ran = ask(&backend.url(), &SIGNED);
     let line = "FAIL  another key's signature is refused: answered yes, it is \"alice\", as \"host\"; verify webhook-signature before anything else, and answer 401";
     assert!(ran.stdout.lines().any(|said| said == line), "{}", ran.stdout);
+    for (status, hint) in
+        [(404, "is this the endpoint's path?"), (401, "does the endpoint have this secret?"), (500, "decision")]
+    {
+        backend.sends(reply(status, &[], b""));
+        let ran = ask(&backend.url(), &SIGNED);
+        let first = ran.stdout.lines().next().unwrap();
+        assert!(first.contains(&format!("FAIL  {ENTERS}: answered {status}")) && first.contains(hint), "{first}");
+    }
 }
 
 #[test]

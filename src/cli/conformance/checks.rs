@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 
@@ -117,7 +118,9 @@ impl Checks {
                 Verdict::Fail(format!("{words}; does the endpoint know this session, and have this secret?"))
             }
             (_, Said::Unauthenticated) => Verdict::Fail(format!("{words}; does the endpoint have this secret?")),
-            (_, Said::Refused(_)) => Verdict::Fail(format!("{words}; is this the endpoint's path?")),
+            (_, Said::Refused(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)) => {
+                Verdict::Fail(format!("{words}; is this the endpoint's path?"))
+            }
             (Err(why), _) => Verdict::Fail(why),
             (Ok(_), _) => Verdict::Fail(format!("{words}; is this user known there, and may they enter this room?")),
         };
@@ -265,16 +268,16 @@ impl Checks {
 
     async fn replay(&mut self, question: &Draft) -> Result<(), Failure> {
         let headers = self.kit.credentials(question)?;
-        let first = self.kit.send(headers.clone(), question).await;
+        self.kit.send(headers.clone(), question).await;
         let again = self.kit.send(headers, question).await;
         let words = again.words();
         let verdict = match again {
-            Said::Nothing(_) => Verdict::Fail(words),
-            _ if words == first.words() => Verdict::Warn(format!(
-                "{words}, as the first time; remember each webhook-id for 5 minutes, and refuse one that comes again"
+            Said::Yes(_) | Said::No => Verdict::Warn(format!(
+                "{words}, as the first time; remember each webhook-id for as long as its timestamp is taken, and refuse it then"
             )),
+            Said::Unauthenticated | Said::Forbidden | Said::Refused(_) => Verdict::Ok(words),
             Said::Useless(_) => Verdict::Warn(format!("{words}; answer 401")),
-            _ => Verdict::Ok(words),
+            Said::Nothing(_) => Verdict::Fail(words),
         };
         self.report.add("the very same question again is refused", &verdict);
         Ok(())
