@@ -175,6 +175,7 @@ fn a_right_backend_passes_in_each_form() {
         let ran = ask(&backend.url(), more);
         assert_eq!((ran.code, ran.checks("FAIL")), (Some(0), vec![]), "{ran:?}");
         assert_eq!(ran.checks("warn"), warned, "{}", ran.stdout);
+        assert_eq!(backend.last().header("connection"), Some("close"), "each check for itself");
         let passed = ran.checks("ok  ").len();
         let closing = format!("{passed} passed, 0 failed, {} warned", warned.len());
         assert_eq!(ran.stdout.lines().last(), Some(&*closing));

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use http::header::{COOKIE, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, COOKIE, HeaderMap, HeaderValue};
 use serde_json::Map;
 
 use super::Failure;
@@ -17,7 +17,7 @@ use crate::callback::{Answer, Bearer, DEFAULT_CONNECT_TIMEOUT, DEFAULT_TIMEOUT, 
 use crate::claims::Claims;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::units::display;
-use crate::outbound::{Call, MAX_ANSWER_BYTES, NoAnswer, Outbound, Pools};
+use crate::outbound::{self, Call, MAX_ANSWER_BYTES, NoAnswer, Outbound, Pools};
 use crate::random::hex128;
 
 /// How much of a text from an answer is shown, in characters.
@@ -108,31 +108,34 @@ impl Kit {
         Ok(self.call(headers, None).await)
     }
 
-    async fn call(&mut self, headers: HeaderMap, json: Option<Vec<u8>>) -> Said {
+    /// On a connection of its own, so that no check suffers from what the one
+    /// before it did to the endpoint.
+    async fn call(&mut self, mut headers: HeaderMap, json: Option<Vec<u8>>) -> Said {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let call = Call { url: &self.url, headers, json, timeout: DEFAULT_TIMEOUT, max_answer: MAX_ANSWER_BYTES };
         let since = Instant::now();
         let answer = self.outbound.call(&call).await;
         self.slowest = self.slowest.max(since.elapsed());
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return Said::Nothing(error),
-        };
-        match Reply::read(&answer) {
-            Reply::Answer(answer) if answer.allows => Said::Yes(answer),
-            Reply::Answer(_) => Said::No,
-            Reply::Forbidden => Said::Forbidden,
-            Reply::Unauthenticated => Said::Unauthenticated,
-            Reply::Busy(_) => Said::Useless("answered 429".to_owned()),
-            Reply::Unusable(_) if answer.status.is_client_error() => Said::Refused(answer.status),
-            Reply::Unusable(why) if answer.status == StatusCode::OK => {
-                Said::Useless(format!("answered 200, but {why}"))
-            }
-            Reply::Unusable(why) => Said::Useless(why),
-        }
+        answer.map_or_else(Said::Nothing, |answer| Said::read(&answer))
     }
 }
 
 impl Said {
+    fn read(answer: &outbound::Answer) -> Self {
+        match Reply::read(answer) {
+            Reply::Answer(answer) if answer.allows => Self::Yes(answer),
+            Reply::Answer(_) => Self::No,
+            Reply::Forbidden => Self::Forbidden,
+            Reply::Unauthenticated => Self::Unauthenticated,
+            Reply::Busy(_) => Self::Useless("answered 429".to_owned()),
+            Reply::Unusable(_) if answer.status.is_client_error() => Self::Refused(answer.status),
+            Reply::Unusable(why) if answer.status == StatusCode::OK => {
+                Self::Useless(format!("answered 200, but {why}"))
+            }
+            Reply::Unusable(why) => Self::Useless(why),
+        }
+    }
+
     /// What came, in words.
     pub(super) fn words(&self) -> String {
         match self {
