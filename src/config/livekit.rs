@@ -76,7 +76,7 @@ pub(super) fn ttl(section: &mut Section<'_>, warnings: &mut Warnings) -> Option<
 
 /// Checks that a URL has one of these schemes, a host, a port that exists, and
 /// no user or password in it, which whoever sees the URL would see too.
-pub(super) fn scheme(url: &str, schemes: &[&str]) -> Result<(), String> {
+pub(crate) fn scheme(url: &str, schemes: &[&str]) -> Result<(), String> {
     let parsed: Option<http::Uri> = url.parse().ok();
     let fits = parsed.as_ref().is_some_and(|url| {
         let authority = url.authority();

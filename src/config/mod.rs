@@ -29,6 +29,8 @@ use std::path::PathBuf;
 
 use config::Value;
 
+pub(crate) use file::read_text;
+pub(crate) use livekit::scheme;
 pub use problem::Problem;
 pub(crate) use server::{Cors, Log, LogFormat, Server};
 

@@ -10,6 +10,7 @@ mod answers;
 mod broken;
 mod cache;
 mod ceiling;
+mod conformance;
 mod discovery;
 mod grants;
 mod headers;

@@ -15,5 +15,5 @@ pub(crate) use configs::{
 };
 pub(crate) use cut::{Cut, Then};
 pub(crate) use keys::{Key, claims_of, discovery, hs256, now, serve_set, set, tag, user};
-pub(crate) use roomkey::{Ask, Roomkey, run};
+pub(crate) use roomkey::{Ask, Ran, Roomkey, conformance, run};
 pub(crate) use upstream::{Seen, Upstream, hold, reply, reply_json};
