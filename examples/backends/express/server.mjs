@@ -75,4 +75,3 @@ const server = app.listen(Number(PORT), HOST, (error) => {
   if (error) throw error;
   console.log(`listening on ${HOST}:${server.address().port}`);
 });
-server.keepAliveTimeout = 30_000; // longer than Roomkey keeps an unused connection, which is 20 s

@@ -107,4 +107,4 @@ async def session(question: Question, session: Annotated[str, Cookie()] = "") ->
 
 if __name__ == "__main__":
     host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "3000"))
-    uvicorn.run(app, host=host, port=port, timeout_keep_alive=30)  # Roomkey keeps an unused connection for 20 s
+    uvicorn.run(app, host=host, port=port)

@@ -185,8 +185,7 @@ func main() {
 	http.HandleFunc("POST /internal/roomkey", verified(key, ids, roomkey))
 	http.HandleFunc("POST /internal/session", verified(key, ids, session))
 	address := net.JoinHostPort(cmp.Or(os.Getenv("HOST"), "127.0.0.1"), cmp.Or(os.Getenv("PORT"), "3000"))
-	// Roomkey keeps an unused connection for 20 s.
-	server := &http.Server{Addr: address, ReadTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second}
+	server := &http.Server{Addr: address, ReadTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	log.Print("listening on ", address)
 	log.Fatal(server.ListenAndServe())
 }
