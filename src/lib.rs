@@ -55,6 +55,7 @@ mod invite;
 mod liveblocks;
 mod livekit;
 pub mod name;
+mod nearest;
 mod outbound;
 pub mod pattern;
 mod random;

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::Warnings;
 use super::authenticate::tests;
-use super::nearest::nearest_of;
 use super::section::Section;
 use crate::ask::Provider;
 use crate::authorize::{Credential, Effect, LiveblocksRoom, Rule, Settings, Where};
 use crate::liveblocks::Permissions;
+use crate::nearest::nearest_of;
 use crate::pattern::Pattern;
 use crate::role::{Role, Roles};
 use crate::template::Template;
