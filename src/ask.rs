@@ -99,19 +99,25 @@ pub struct Ask {
     pub on_behalf: OnBehalf,
 }
 
-/// What the client would like in its own token. The default is: nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the client would like in its own token. The default is: nothing, and
+/// what is not given is not written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Requested {
     /// An identity that the client named. It never becomes the subject: it must
-    /// repeat it.
+    /// repeat it, and nobody who decides is told.
+    #[serde(skip)]
     pub identity: Option<String>,
     /// A display name, at most 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Participant metadata, at most 4 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
     /// Participant attributes: at most 32, 4 KiB together.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
     /// Agents to dispatch, at most 8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<Agent>,
 }
 
