@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -176,4 +177,33 @@ pub struct Context {
     pub origin: Option<String>,
     /// The client's address, as far as it can be believed.
     pub client_ip: Option<IpAddr>,
+    /// What the audit line says besides the decision.
+    pub(crate) notes: Notes,
+}
+
+/// What happened on the way to a decision and is no reason for it. It is for
+/// the operator alone, and holds nothing of the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(Mutex<String>);
+
+impl Notes {
+    pub(crate) fn add(&self, note: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.is_empty() {
+            all.push_str("; ");
+        }
+        all.push_str(note);
+    }
+
+    /// All of them, if there is one.
+    pub(crate) fn all(&self) -> Option<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!all.is_empty()).then(|| all.clone())
+    }
+}
+
+impl Clone for Notes {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.all().unwrap_or_default()))
+    }
 }

@@ -7,6 +7,7 @@ use super::authenticate::tests;
 use super::section::Section;
 use crate::ask::Provider;
 use crate::authorize::{Credential, Effect, LiveblocksRoom, Rule, Settings, Where};
+use crate::expression::Expression;
 use crate::liveblocks::Permissions;
 use crate::nearest::nearest_of;
 use crate::pattern::Pattern;
@@ -70,9 +71,10 @@ fn rule(mut section: Section<'_>, known: &Known<'_>, warnings: &mut Warnings) ->
     {
         section.fail("email_domain", "must be a domain such as \"corp.com\", or a list of them");
     }
-    section.later(&["when", "project"]);
+    let when = section.parsed("when", Expression::compile);
+    section.later(&["project"]);
     let effect = effect(&mut section, known, provider, place.as_ref(), warnings);
-    let has_claims = section.has("claims");
+    let (has_claims, has_when) = (section.has("claims"), section.has("when"));
     section.finish();
     Some(Rule {
         id: id.into(),
@@ -80,6 +82,7 @@ fn rule(mut section: Section<'_>, known: &Known<'_>, warnings: &mut Warnings) ->
         claims: if has_claims { claims? } else { claims.unwrap_or_default() },
         email_domains,
         provider,
+        when: if has_when { Some(when?) } else { None },
         effect: effect?,
     })
 }
