@@ -12,7 +12,7 @@
 //!
 //! - [`ask`]: what is asked for; [`name`]: names of rooms and identities;
 //!   [`claims`]: what is known of a caller; [`pattern`] and [`template`]: how
-//!   claims select rooms and fill texts.
+//!   claims select rooms and fill texts; `expression`: conditions in CEL.
 //! - [`authenticate`]: who asks. One file for each authenticator.
 //! - [`authorize`]: may they. One file for each authorizer, and the engine.
 //! - [`role`]: the rights that a decision gives, in each vendor's words;
@@ -51,12 +51,14 @@ pub mod claims;
 pub mod cli;
 pub mod clock;
 mod config;
+mod expression;
 mod http;
 mod invite;
 mod json;
 mod liveblocks;
 mod livekit;
 pub mod name;
+mod nearest;
 mod outbound;
 pub mod pattern;
 mod project;

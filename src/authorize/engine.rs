@@ -90,8 +90,8 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Engine::decide`].
-    pub async fn rehearse(&self, caller: Caller, ask: Ask) -> Result<Permit, Refusal> {
-        let grounds = self.evaluate(&caller, &ask, &Context::default()).await?;
+    pub async fn rehearse(&self, caller: Caller, ask: Ask, context: &Context) -> Result<Permit, Refusal> {
+        let grounds = self.evaluate(&caller, &ask, context).await?;
         Ok(Permit { caller, ask, grounds })
     }
 

@@ -68,20 +68,7 @@ impl Serialize for Question<'_> {
 }
 
 fn circumstances(ask: &Ask, context: &Context) -> Value {
-    let mut requested = json!({});
-    let wanted = &ask.requested;
-    for (name, text) in [("name", &wanted.name), ("metadata", &wanted.metadata)] {
-        if let Some(text) = text {
-            requested[name] = text.as_str().into();
-        }
-    }
-    if !wanted.attributes.is_empty() {
-        requested["attributes"] = json!(wanted.attributes);
-    }
-    if !wanted.agents.is_empty() {
-        requested["agents"] = json!(wanted.agents);
-    }
-    let mut said = json!({"requested": requested, "request_id": context.request_id});
+    let mut said = json!({"requested": ask.requested, "request_id": context.request_id});
     if let Some(origin) = &context.origin {
         said["origin"] = origin.as_str().into();
     }

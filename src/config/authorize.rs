@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::Warnings;
 use super::authenticate::tests;
-use super::nearest::nearest_of;
 use super::projects;
 use super::section::Section;
 use crate::ask::Provider;
 use crate::authorize::{Credential, Effect, LiveblocksRoom, Rule, Settings, Where};
+use crate::expression::Expression;
 use crate::liveblocks::Permissions;
+use crate::nearest::nearest_of;
 use crate::pattern::Pattern;
 use crate::project::Projects;
 use crate::role::{Role, Roles};
@@ -73,9 +74,9 @@ fn rule(mut section: Section<'_>, known: &Known<'_>, warnings: &mut Warnings) ->
     {
         section.fail("email_domain", "must be a domain such as \"corp.com\", or a list of them");
     }
-    section.later(&["when"]);
+    let when = section.parsed("when", Expression::compile);
     let effect = effect(&mut section, known, provider, place.as_ref(), warnings);
-    let has_claims = section.has("claims");
+    let (has_claims, has_when) = (section.has("claims"), section.has("when"));
     section.finish();
     Some(Rule {
         id: id.into(),
@@ -83,6 +84,7 @@ fn rule(mut section: Section<'_>, known: &Known<'_>, warnings: &mut Warnings) ->
         claims: if has_claims { claims? } else { claims.unwrap_or_default() },
         email_domains,
         provider,
+        when: if has_when { Some(when?) } else { None },
         effect: effect?,
     })
 }

@@ -10,7 +10,6 @@ use secrecy::ExposeSecret as _;
 use super::Warnings;
 use super::authorize::Known;
 use super::livekit::scheme;
-use super::nearest::nearest_of;
 use super::section::Section;
 use crate::ask::Provider;
 use crate::authenticate::SessionSettings;
@@ -18,6 +17,7 @@ use crate::authorize::{CallbackSettings, Ceiling, MAX_TTL, MIN_TTL};
 use crate::callback::{self, Bearer, DEFAULT_CONNECT_TIMEOUT, DEFAULT_TIMEOUT, SigningSecret};
 use crate::liveblocks::Permissions;
 use crate::livekit::literal;
+use crate::nearest::nearest_of;
 use crate::pattern::Pattern;
 use crate::role::{Role, Roles};
 

@@ -13,7 +13,6 @@ mod header;
 mod layer;
 mod liveblocks;
 mod livekit;
-mod nearest;
 mod problem;
 mod projects;
 mod roles;

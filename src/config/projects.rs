@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::nearest::nearest_of;
 use super::section::Section;
 use crate::ask::Provider;
+use crate::nearest::nearest_of;
 use crate::project::{PerProject, Projects};
 
 const MAX_NAME_BYTES: usize = 64;

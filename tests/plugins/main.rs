@@ -22,3 +22,4 @@ mod refusals;
 mod rotation;
 mod session;
 mod short_forms;
+mod when;
