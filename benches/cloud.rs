@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jsonwebtoken::Algorithm;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -130,11 +131,11 @@ impl Both {
         let address = free_address()?;
         let provider =
             format!("[liveblocks]\nsecret_key = \"sk_bench\"\nbase_url = \"http://{liveblocks}\"\nmax_in_flight = 256");
-        std::fs::write(&configuration, support::configuration(address, &provider))?;
+        std::fs::write(&configuration, support::configuration(address, &provider, Algorithm::HS256, "")?)?;
         let path = configuration.to_str().ok_or("no path")?;
         let server = Server::start(address, &[env!("CARGO_BIN_EXE_roomkey"), "serve", "--config", path])?;
-        let roomkey =
-            Target::new(address, support::request("/api/liveblocks-auth", &json!({"room": ROOM}))?.as_bytes())?;
+        let request = support::request("/api/liveblocks-auth", &json!({"room": ROOM}), Algorithm::HS256)?;
+        let roomkey = Target::new(address, request.as_bytes())?;
         let liveblocks = Target::new(liveblocks, asked.get().ok_or("Liveblocks was not asked")?)?;
         Ok(Self { server, roomkey, liveblocks })
     }

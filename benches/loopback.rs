@@ -16,18 +16,26 @@ use axum::body::{Body, Bytes};
 use axum::routing::post;
 use http::header::{CONTENT_LENGTH, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use jsonwebtoken::Algorithm;
 use roomkey::serve::{self, Limits};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-use support::{Failure, ROOM, SECRET, Server, ask, free_address};
+use support::{Failure, ROOM, Server, ask, free_address};
 
 const STARTS: usize = 30;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 64;
 const MANY_CONNECTIONS: usize = 1000;
+const MANY_RULES: usize = 10_000;
+
+const LIVEKIT: &str = r#"[livekit]
+url = "wss://calls.example.com"
+api_key = "APIbenchmark"
+api_secret = "0NyAFuTrHUxPsJKxCKTNs1hFLKh1hsC1Wj7lhUE3m7e"
+"#;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -72,28 +80,26 @@ fn floor(address: &str, answer: &str) -> Result<(), Failure> {
 fn measure() -> Result<(), Failure> {
     support::pin()?;
     let folder = tempfile::tempdir()?;
-    let livekit =
-        format!("[livekit]\nurl = \"wss://calls.example.com\"\napi_key = \"APIbenchmark\"\napi_secret = \"{SECRET}\"");
     let configuration = folder.path().join("roomkey.toml");
-    let roomkey = |address: SocketAddr| -> Result<Server, Failure> {
-        fs::write(&configuration, support::configuration(address, &livekit))?;
+    let roomkey = |algorithm, rules: &str| -> Result<Server, Failure> {
+        let address = free_address()?;
+        fs::write(&configuration, support::configuration(address, LIVEKIT, algorithm, rules)?)?;
         let path = configuration.to_str().ok_or("no path")?;
         Server::start(address, &[env!("CARGO_BIN_EXE_roomkey"), "serve", "--config", path])
     };
 
     let start = || -> Result<Duration, Failure> {
-        let address = free_address()?;
         let since = Instant::now();
-        roomkey(address).map(|_server| since.elapsed())
+        roomkey(Algorithm::HS256, "").map(|_server| since.elapsed())
     };
     let mut starts = (0..STARTS).map(|_| start()).collect::<Result<Vec<_>, Failure>>()?;
     starts.sort();
     println!("exec to first answer of /healthz: {:.1?}, at most {:.1?}", starts[STARTS / 2], starts[STARTS - 1]);
 
-    let roomkey = roomkey(free_address()?)?;
-    println!("resident: {:.1} MiB when idle", roomkey.resident()?);
-    let request: Arc<[u8]> = support::request("/livekit/token", &json!({"room_name": ROOM}))?.into_bytes().into();
-    let answer = ask(roomkey.address, &request)?;
+    let first = roomkey(Algorithm::HS256, "")?;
+    println!("resident: {:.1} MiB when idle", first.resident()?);
+    let request = request(Algorithm::HS256)?;
+    let answer = ask(first.address, &request)?;
     let answer_file = folder.path().join("answer");
     fs::write(&answer_file, &answer)?;
     let this = std::env::current_exe()?;
@@ -104,23 +110,63 @@ fn measure() -> Result<(), Failure> {
         return Err("the floor's answer has another length".into());
     }
 
-    let load = |server: &Server, connections| server.load(&request, answer.len(), connections);
-    load(&roomkey, CONNECTIONS)?;
-    load(&floor, CONNECTIONS)?;
-    println!("\n{CONNECTIONS} connections    requests/s    server busy    CPU µs/request (of it user)");
+    against_floor("HS256 caller, one rule", Algorithm::HS256, &first, &floor, answer.len())?;
+    println!("resident: {:.1} MiB after that", first.resident()?);
+    first.load(&request, answer.len(), MANY_CONNECTIONS)?;
+    println!("resident: {:.1} MiB after {MANY_CONNECTIONS} busy connections", first.resident()?);
+    drop(first);
+    let many = other_rules(MANY_RULES);
+    for (what, algorithm, rules) in [
+        ("HS256 caller, the last of 10 000 rules", Algorithm::HS256, &*many),
+        ("RS256 caller, one rule", Algorithm::RS256, ""),
+        ("ES256 caller, one rule", Algorithm::ES256, ""),
+    ] {
+        against_floor(what, algorithm, &roomkey(algorithm, rules)?, &floor, answer.len())?;
+    }
+    Ok(())
+}
+
+fn request(algorithm: Algorithm) -> Result<Arc<[u8]>, Failure> {
+    Ok(support::request("/livekit/token", &json!({"room_name": ROOM}), algorithm)?.into_bytes().into())
+}
+
+/// Rules none of which matches, of four forms in equal parts, and before the one that does.
+fn other_rules(count: usize) -> String {
+    let rule = |index: usize| {
+        let room = match index % 4 {
+            0 => format!("org:other-{index}:**"),
+            1 => format!("org:{{org}}:room-{index}"),
+            2 => format!("org:*:desk-{index}:*"),
+            _ => format!("org:{{org}}:{{team}}:{index}:**"),
+        };
+        format!("[[authorize.rules]]\nroom = \"{room}\"\nrole = \"viewer\"\n")
+    };
+    (1..count).map(rule).collect()
+}
+
+/// Both are asked by turns.
+fn against_floor(
+    what: &str,
+    algorithm: Algorithm,
+    roomkey: &Server,
+    floor: &Server,
+    size: usize,
+) -> Result<(), Failure> {
+    let request = request(algorithm)?;
+    let load = |server: &Server| server.load(&request, size, CONNECTIONS);
+    load(roomkey)?;
+    load(floor)?;
+    println!("\n{what}\n{CONNECTIONS} connections    requests/s    server busy    CPU µs/request (of it user)");
     let mut rates = Vec::new();
     let mut costs = Vec::new();
     for _ in 0..ROUNDS {
-        let (ours, least) = (load(&roomkey, CONNECTIONS)?, load(&floor, CONNECTIONS)?);
+        let (ours, least) = (load(roomkey)?, load(floor)?);
         println!("       roomkey    {ours}\n         floor    {least}");
         rates.push(ours.rate() / least.rate());
         costs.push(ours.cost() / least.cost());
     }
     println!("requests/s, roomkey / floor: {}", spread(&mut rates));
     println!("CPU/request, roomkey / floor: {}", spread(&mut costs));
-    println!("resident: {:.1} MiB after that", roomkey.resident()?);
-    load(&roomkey, MANY_CONNECTIONS)?;
-    println!("resident: {:.1} MiB after {MANY_CONNECTIONS} busy connections", roomkey.resident()?);
     Ok(())
 }
 

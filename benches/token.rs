@@ -242,7 +242,7 @@ fn ask() -> Result<Ask, Failure> {
 }
 
 fn decide(steps: &Steps, caller: Caller, ask: Ask) -> Result<Permit, Refusal> {
-    at_once(steps.engine().rehearse(caller, ask))
+    at_once(steps.engine().rehearse(caller, ask, &roomkey::ask::Context::default()))
 }
 
 /// Rules wait for nothing, and neither does a signature, so that one poll is enough.

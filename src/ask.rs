@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -99,19 +100,25 @@ pub struct Ask {
     pub on_behalf: OnBehalf,
 }
 
-/// What the client would like in its own token. The default is: nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the client would like in its own token. The default is: nothing, and
+/// what is not given is not written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Requested {
     /// An identity that the client named. It never becomes the subject: it must
-    /// repeat it.
+    /// repeat it, and nobody who decides is told.
+    #[serde(skip)]
     pub identity: Option<String>,
     /// A display name, at most 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Participant metadata, at most 4 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
     /// Participant attributes: at most 32, 4 KiB together.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
     /// Agents to dispatch, at most 8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<Agent>,
 }
 
@@ -170,4 +177,39 @@ pub struct Context {
     pub origin: Option<String>,
     /// The client's address, as far as it can be believed.
     pub client_ip: Option<IpAddr>,
+    /// What the audit line says besides the decision.
+    pub(crate) notes: Notes,
+}
+
+/// What happened on the way to a decision and is no reason for it. It is for
+/// the operator alone, and holds nothing of the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(Mutex<String>);
+
+impl Notes {
+    /// The longest that all of them get, but for the last one's end.
+    const ENOUGH_BYTES: usize = 1024;
+
+    pub(crate) fn add(&self, note: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() > Self::ENOUGH_BYTES {
+            return;
+        }
+        if !all.is_empty() {
+            all.push_str("; ");
+        }
+        all.push_str(note);
+    }
+
+    /// All of them, if there is one.
+    pub(crate) fn all(&self) -> Option<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!all.is_empty()).then(|| all.clone())
+    }
+}
+
+impl Clone for Notes {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.all().unwrap_or_default()))
+    }
 }

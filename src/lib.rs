@@ -12,10 +12,11 @@
 //!
 //! - [`ask`]: what is asked for; [`name`]: names of rooms and identities;
 //!   [`claims`]: what is known of a caller; [`pattern`] and [`template`]: how
-//!   claims select rooms and fill texts.
+//!   claims select rooms and fill texts; `expression`: conditions in CEL.
 //! - [`authenticate`]: who asks. One file for each authenticator.
 //! - [`authorize`]: may they. One file for each authorizer, and the engine.
-//! - [`role`]: the rights that a decision gives, in each vendor's words.
+//! - [`role`]: the rights that a decision gives, in each vendor's words;
+//!   `project`: further accounts at a vendor that it may send to.
 //! - `livekit`, `liveblocks`: from a permit to that vendor's token; siblings
 //!   that do not know each other.
 //! - `callback`, `outbound`, `invite`: the app's backend as a decider, calls to
@@ -50,15 +51,20 @@ pub mod claims;
 pub mod cli;
 pub mod clock;
 mod config;
+mod expression;
 mod http;
 mod invite;
+mod json;
 mod liveblocks;
 mod livekit;
 pub mod name;
+mod nearest;
 mod outbound;
 pub mod pattern;
+mod project;
 mod random;
 pub mod role;
+mod room_index;
 pub mod serve;
 mod service;
 mod snapshot;

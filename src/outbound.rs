@@ -13,8 +13,9 @@ use reqwest::redirect::Policy;
 
 /// The longest answer that is read, if the caller says nothing else.
 pub(crate) const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// For how long an unused connection is kept: below what servers keep.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// For how long an unused connection is kept: below the 5 s of Node's and
+/// uvicorn's servers, or a question could meet the connection's end.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// A server on the same network answers sooner, or is not there.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 

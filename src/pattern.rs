@@ -30,6 +30,22 @@ enum Token {
     Claim(Box<str>),
 }
 
+/// What a pattern says of one segment of a room's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    /// Exactly this, the `:` or `/` that ends it included.
+    Exact(String),
+    /// Something that depends.
+    Any,
+    /// Anything, to the end.
+    Rest,
+}
+
+/// The segments of a room's name, each with the `:` or `/` that ends it.
+pub(crate) fn segments(room: &str) -> impl Iterator<Item = &str> + Clone {
+    room.split_inclusive([':', '/'])
+}
+
 /// What is wrong with a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
@@ -105,6 +121,38 @@ impl Pattern {
     /// Whether it ends in `**`.
     pub(crate) fn is_open(&self) -> bool {
         self.tokens.last() == Some(&Token::Rest)
+    }
+
+    /// What it says of each segment: neither a star nor a claim goes beyond
+    /// one, so its segments are those of every room that it matches.
+    pub(crate) fn segments(&self) -> Vec<Segment> {
+        let mut all = Vec::new();
+        let (mut text, mut is_exact) = (String::new(), true);
+        for token in &self.tokens {
+            match token {
+                Token::Literal(literal) => {
+                    for piece in segments(literal) {
+                        text.push_str(piece);
+                        if piece.ends_with([':', '/']) {
+                            let exact = Segment::Exact(std::mem::take(&mut text));
+                            all.push(if is_exact { exact } else { Segment::Any });
+                            is_exact = true;
+                        }
+                    }
+                }
+                Token::Star | Token::Claim(_) => is_exact = false,
+                Token::Rest => {
+                    all.push(Segment::Rest);
+                    return all;
+                }
+            }
+        }
+        if !is_exact {
+            all.push(Segment::Any);
+        } else if !text.is_empty() {
+            all.push(Segment::Exact(text));
+        }
+        all
     }
 
     /// Whether the room is one of those that the pattern means for this caller.

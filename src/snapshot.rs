@@ -82,7 +82,7 @@ impl Snapshot {
             server: config.server.clone(),
             cors: config.cors.clone(),
             chain: Chain::new(authenticators, config.cors.origins.clone(), clock.clone()),
-            engine: Engine::new(authorizers, vetoes, config.roles.clone()),
+            engine: Engine::new(authorizers, vetoes, config.roles.clone(), config.projects()),
             livekit: config.livekit.clone().map(LiveKit::new),
             liveblocks: config.liveblocks.clone().map(|settings| Liveblocks::new(settings, pools)).transpose()?,
             api_keys: ApiKeys::new(api_keys.flatten().cloned().collect()),

@@ -7,9 +7,25 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jsonwebtoken::{EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use roomkey::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
+
+/// What signs the caller's token, and the setting of what verifies it.
+fn login(algorithm: Algorithm) -> Result<(EncodingKey, String), Failure> {
+    let file = |name| format!("public_key_file = \"{}/tests/keys/{name}\"", env!("CARGO_MANIFEST_DIR"));
+    Ok(match algorithm {
+        Algorithm::RS256 => {
+            let key = include_bytes!("../../tests/keys/test-rsa2048.private.pem");
+            (EncodingKey::from_rsa_pem(key)?, file("test-rsa2048.public.pem"))
+        }
+        Algorithm::ES256 => {
+            let key = include_bytes!("../../tests/keys/test-p256.private.pem");
+            (EncodingKey::from_ec_pem(key)?, file("test-p256.public.pem"))
+        }
+        _ => (EncodingKey::from_secret(SECRET.as_bytes()), format!("secret = \"{SECRET}\"")),
+    })
+}
 
 /// Of the caller's token, among others.
 pub(crate) const SECRET: &str = "0NyAFuTrHUxPsJKxCKTNs1hFLKh1hsC1Wj7lhUE3m7e";
@@ -30,13 +46,13 @@ pub(crate) fn pin() -> Result<(), Failure> {
 }
 
 /// What a browser's `fetch` sends, less what nobody reads.
-pub(crate) fn request(path: &str, body: &Value) -> Result<String, Failure> {
+pub(crate) fn request(path: &str, body: &Value, algorithm: Algorithm) -> Result<String, Failure> {
     let now = SystemClock.now();
     let claims = json!({
         "iss": "https://id.example.com", "aud": "calls", "sub": "user-4711", "iat": now, "exp": now + 3600,
         "name": "Alice Example", "email": "alice@example.com", "org": "acme",
     });
-    let bearer = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes()))?;
+    let bearer = jsonwebtoken::encode(&Header::new(algorithm), &claims, &login(algorithm)?.0)?;
     let body = body.to_string();
     Ok(format!(
         "POST {path} HTTP/1.1\r\nhost: calls.example.com\r\nauthorization: Bearer {bearer}\r\n\
@@ -47,8 +63,14 @@ pub(crate) fn request(path: &str, body: &Value) -> Result<String, Failure> {
 }
 
 /// Who asks, and that they may, for a Roomkey there.
-pub(crate) fn configuration(address: SocketAddr, provider: &str) -> String {
-    format!(
+pub(crate) fn configuration(
+    address: SocketAddr,
+    provider: &str,
+    algorithm: Algorithm,
+    rules: &str,
+) -> Result<String, Failure> {
+    let (_, key) = login(algorithm)?;
+    Ok(format!(
         r#"
 server.listen = "{address}"
 admin.listen = "127.0.0.1:0"
@@ -57,14 +79,15 @@ admin.listen = "127.0.0.1:0"
 kind = "jwt"
 issuer = "https://id.example.com"
 audience = "calls"
-secret = "{SECRET}"
+{key}
 [[authorize]]
 kind = "rules"
+{rules}
 [[authorize.rules]]
 room = "org:{{org}}:**"
 role = "participant"
 "#
-    )
+    ))
 }
 
 pub(crate) fn free_address() -> Result<SocketAddr, Failure> {

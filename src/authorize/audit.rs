@@ -59,6 +59,7 @@ fn write(ask: &Ask, context: &Context, outcome: &str, (subject, via): (&str, &st
         authorizer,
         rule,
         reason,
+        note = context.notes.all(),
         duration_ms,
         request_id = context.request_id,
     );

@@ -1,6 +1,10 @@
 //! The app's backend decides on callers that we know.
+//!
+//! If the operator says so, a yes counts again for the same question for a
+//! moment; a no, and what is no answer, is asked anew each time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -8,7 +12,7 @@ use super::ceiling::Ceiling;
 use super::{Allowance, Authorizer, Denial, Unavailable, Verdict};
 use crate::ask::{Ask, Context, Provider, Resource};
 use crate::authenticate::Caller;
-use crate::callback::{self, Answer, Question, Reply, Who};
+use crate::callback::{self, Answer, Question, Recent, Reply, Who};
 use crate::clock::Clock;
 use crate::outbound::Pools;
 use crate::pattern::Pattern;
@@ -23,6 +27,8 @@ pub(crate) struct CallbackSettings {
     /// When the answer names none.
     pub(crate) role: Option<String>,
     pub(crate) ceiling: Arc<Ceiling>,
+    /// For how long a yes counts again; zero: not at all.
+    pub(crate) cache: Duration,
 }
 
 /// Asks the backend.
@@ -31,6 +37,7 @@ pub(crate) struct Callback {
     settings: CallbackSettings,
     backend: callback::Callback,
     clock: Arc<dyn Clock>,
+    recent: Option<Recent>,
 }
 
 impl Callback {
@@ -41,7 +48,8 @@ impl Callback {
     /// TLS cannot be set up.
     pub(crate) fn new(settings: CallbackSettings, pools: &Pools, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let backend = callback::Callback::new(settings.callback.clone(), pools)?;
-        Ok(Self { settings, backend, clock })
+        let recent = (!settings.cache.is_zero()).then(|| Recent::new(settings.cache));
+        Ok(Self { settings, backend, clock, recent })
     }
 
     fn concerns(&self, caller: &Caller, ask: &Ask) -> bool {
@@ -64,9 +72,18 @@ impl Authorizer for Callback {
             return Ok(Verdict::Pass);
         }
         let question = Question { who: Who::User(caller), ask, context };
+        let recent = self.recent.as_ref().and_then(|recent| Some((recent, question.fingerprint()?)));
+        if let Some(verdict) = recent.and_then(|(recent, question)| recent.get(&question)) {
+            return Ok(verdict);
+        }
         match self.backend.ask(&question, http::HeaderMap::new(), self.clock.now()).await {
             Reply::Answer(answer) => {
-                verdict(*answer, self.settings.role.as_deref(), &self.settings.ceiling).map_err(Unavailable::new)
+                let bytes = answer.bytes;
+                let verdict = verdict(*answer, self.settings.role.as_deref(), &self.settings.ceiling);
+                if let (Ok(verdict @ Verdict::Allow(_)), Some((recent, question))) = (&verdict, recent) {
+                    recent.keep(question, verdict.clone(), bytes);
+                }
+                verdict.map_err(Unavailable::new)
             }
             Reply::Forbidden => Ok(Verdict::Deny(denial(None))),
             Reply::Busy(wait) => Err(Unavailable::busy("answered 429", wait)),

@@ -8,6 +8,7 @@ use super::permit::Grounds;
 use super::{Allowance, Authorizer, Denial, Permit, Unavailable, Verdict, Veto, audit};
 use crate::ask::{Ask, Context};
 use crate::authenticate::Caller;
+use crate::project::Projects;
 use crate::role::Roles;
 
 /// The longest reason in characters that reaches a client.
@@ -24,6 +25,7 @@ pub struct Engine {
     authorizers: Vec<Arc<dyn Authorizer>>,
     vetoes: Vec<Arc<dyn Veto>>,
     roles: Roles,
+    projects: Projects,
 }
 
 /// No permit.
@@ -52,8 +54,13 @@ pub enum Refusal {
 impl Engine {
     /// An engine over these authorizers, in this order.
     #[must_use]
-    pub fn new(authorizers: Vec<Arc<dyn Authorizer>>, vetoes: Vec<Arc<dyn Veto>>, roles: Roles) -> Self {
-        Self { authorizers, vetoes, roles }
+    pub(crate) fn new(
+        authorizers: Vec<Arc<dyn Authorizer>>,
+        vetoes: Vec<Arc<dyn Veto>>,
+        roles: Roles,
+        projects: Projects,
+    ) -> Self {
+        Self { authorizers, vetoes, roles, projects }
     }
 
     /// All roles.
@@ -83,8 +90,8 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Engine::decide`].
-    pub async fn rehearse(&self, caller: Caller, ask: Ask) -> Result<Permit, Refusal> {
-        let grounds = self.evaluate(&caller, &ask, &Context::default()).await?;
+    pub async fn rehearse(&self, caller: Caller, ask: Ask, context: &Context) -> Result<Permit, Refusal> {
+        let grounds = self.evaluate(&caller, &ask, context).await?;
         Ok(Permit { caller, ask, grounds })
     }
 
@@ -106,6 +113,12 @@ impl Engine {
             }
             None => return Err(unusable(format!("named the unknown role {role:?}"))),
         };
+        if let Some(project) = overrides.project.as_ref().filter(|project| !self.projects.has(provider, project)) {
+            return Err(unusable(format!(
+                "named the project {project:?}, which is none of [{}.projects]",
+                provider.as_str()
+            )));
+        }
         let overrides = match &ceiling {
             Some(ceiling) => ceiling.cut(overrides, caller.claims()).map_err(unusable)?,
             None => overrides,

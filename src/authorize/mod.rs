@@ -109,6 +109,9 @@ pub struct Overrides {
     pub name: Option<String>,
     /// How long the token is valid: 2 minutes to 24 hours.
     pub ttl: Option<Duration>,
+    /// The project of the vendor whose room it is, instead of the vendor's own
+    /// keys. One that does not exist makes the authorizer unavailable.
+    pub project: Option<Arc<str>>,
     /// What is in a vendor's own words.
     pub(crate) literal: Option<Box<Literal>>,
 }

@@ -1,19 +1,23 @@
 //! Rules: a table of who may enter which rooms as what.
 //!
 //! The first rule that matches decides; nothing matched passes. A rule without
-//! `role` and without `deny` does not exist.
+//! `role` and without `deny` does not exist. A `when` that cannot be evaluated
+//! never lets in: a rule with a role is passed over, one that denies matches.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Allowance, Authorizer, Denial, Unavailable, Verdict};
-use crate::ask::{Ask, Context, Provider, Resource};
+use super::{Allowance, Authorizer, Denial, Overrides, Unavailable, Verdict};
+use crate::ask::{Ask, Context, Notes, Provider, Resource};
 use crate::authenticate::Caller;
 use crate::claims::{ClaimTests, Claims};
+use crate::expression::{Expression, Inputs};
 use crate::liveblocks::Permissions;
 use crate::pattern::Pattern;
+use crate::room_index::RoomIndex;
 use crate::template::Template;
 
 /// One rule.
@@ -26,6 +30,8 @@ pub(crate) struct Rule {
     /// Empty: any.
     pub(crate) email_domains: Vec<String>,
     pub(crate) provider: Option<Provider>,
+    /// What must hold besides.
+    pub(crate) when: Option<Expression>,
     pub(crate) effect: Effect,
 }
 
@@ -41,7 +47,7 @@ pub(crate) enum Where {
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
     Deny,
-    Allow { role: Arc<str>, liveblocks_rooms: Arc<[LiveblocksRoom]> },
+    Allow { role: Arc<str>, project: Option<Arc<str>>, liveblocks_rooms: Arc<[LiveblocksRoom]> },
 }
 
 /// A further Liveblocks room, or a pattern of Liveblocks' own.
@@ -65,6 +71,15 @@ impl Rule {
             && self.claims.hold(|name| claims.get(name))
             && (self.email_domains.is_empty() || has_email_at(claims, &self.email_domains))
     }
+
+    /// Whether a rule that matches so far may decide.
+    fn applies<F: FnOnce() -> Inputs>(&self, inputs: &LazyCell<Inputs, F>, notes: &Notes) -> bool {
+        let Some(when) = &self.when else { return true };
+        when.holds(inputs).unwrap_or_else(|why| {
+            notes.add(&format!("{}: `when` could not be evaluated: {why}", self.id));
+            matches!(self.effect, Effect::Deny)
+        })
+    }
 }
 
 /// Whether the caller has a verified address at one of the domains: exactly one
@@ -81,13 +96,33 @@ fn has_email_at(claims: &Claims, domains: &[String]) -> bool {
 
 /// Decides by rules.
 #[derive(Debug)]
-pub(crate) struct Rules(Vec<Rule>);
+pub(crate) struct Rules {
+    rules: Vec<Rule>,
+    by_room: RoomIndex,
+}
 
 impl Rules {
     pub(crate) const KIND: &str = "rules";
 
-    pub(crate) const fn new(rules: Vec<Rule>) -> Self {
-        Self(rules)
+    pub(crate) fn new(rules: Vec<Rule>) -> Self {
+        let rooms = rules.iter().enumerate().filter_map(|(number, rule)| match &rule.place {
+            Where::Room(pattern) => Some((number, pattern)),
+            Where::NoRoom => None,
+        });
+        Self { by_room: RoomIndex::new(rooms), rules }
+    }
+
+    /// The first rule that decides.
+    fn first(&self, caller: &Caller, ask: &Ask, context: &Context) -> Option<&Rule> {
+        let inputs = LazyCell::new(|| Inputs::new(caller.claims().to_map(), ask, context));
+        let decides = |rule: &&Rule| rule.matches(caller, ask) && rule.applies(&inputs, &context.notes);
+        match ask.resource.room() {
+            Some(room) => {
+                let candidates = self.by_room.candidates(room.as_str()).into_iter();
+                candidates.filter_map(|number| self.rules.get(number)).find(decides)
+            }
+            None => self.rules.iter().find(decides),
+        }
     }
 }
 
@@ -97,11 +132,12 @@ impl Authorizer for Rules {
         Self::KIND
     }
 
-    async fn decide(&self, caller: &Caller, ask: &Ask, _: &Context) -> Result<Verdict, Unavailable> {
-        let Some(rule) = self.0.iter().find(|rule| rule.matches(caller, ask)) else { return Ok(Verdict::Pass) };
+    async fn decide(&self, caller: &Caller, ask: &Ask, context: &Context) -> Result<Verdict, Unavailable> {
+        let Some(rule) = self.first(caller, ask, context) else { return Ok(Verdict::Pass) };
         Ok(match &rule.effect {
             Effect::Deny => Verdict::Deny(Denial { rule: rule.id.clone(), reason: None }),
-            Effect::Allow { role, liveblocks_rooms } => Verdict::Allow(Allowance {
+            Effect::Allow { role, project, liveblocks_rooms } => Verdict::Allow(Allowance {
+                overrides: Overrides { project: project.clone(), ..Overrides::default() },
                 liveblocks_rooms: liveblocks_rooms.clone(),
                 ..Allowance::role(role.clone(), rule.id.clone())
             }),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::authorize::{Literal, MAX_TTL, MIN_TTL, Overrides};
+use crate::json::{self, Unread};
 use crate::liveblocks::Permissions;
 use crate::livekit::LiteralGrants;
 use crate::units;
@@ -19,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) overrides: Overrides,
     /// Who it is, in the session form.
     pub(crate) subject: Option<Subject>,
+    /// How long its body was.
+    pub(crate) bytes: usize,
 }
 
 /// Who a session is.
@@ -36,7 +39,10 @@ impl Answer {
     ///
     /// It is unusable; says why, for the log, and shows none of it.
     pub(super) fn read(body: &[u8]) -> Result<Self, String> {
-        let answer: Value = serde_json::from_slice(body).map_err(|_| "the answer is no JSON".to_owned())?;
+        let answer = json::read(body).map_err(|why| match why {
+            Unread::Twice(_) => "the answer has a name twice in one object".to_owned(),
+            Unread::NoJson => "the answer is no JSON".to_owned(),
+        })?;
         let allows = match answer.get("decision") {
             Some(Value::Bool(decision)) => *decision,
             _ => return Err("the answer has no boolean `decision`".to_owned()),
@@ -53,15 +59,20 @@ impl Answer {
             Some(_) => Err(format!("`context.{name}` is no string")),
         };
         let subject = context.get("subject").filter(|subject| !subject.is_null()).map(subject).transpose()?;
-        let mut read = Self { allows, reason: text("reason")?, role: None, overrides: Overrides::default(), subject };
+        let mut read = Self {
+            allows,
+            reason: text("reason")?,
+            role: None,
+            overrides: Overrides::default(),
+            subject,
+            bytes: body.len(),
+        };
         if !allows {
             return Ok(read);
         }
-        if text("project")?.is_some() {
-            return Err("`context.project` names a project, and none is configured".to_owned());
-        }
         read.role = text("role")?;
         read.overrides.name = text("name")?;
+        read.overrides.project = text("project")?.map(Into::into);
         let mut literal = Literal::default();
         if let Some(livekit) = section(context, "livekit")? {
             let mut livekit = livekit.clone();
@@ -120,7 +131,7 @@ fn read_liveblocks(given: &Map<String, Value>, literal: &mut Literal) -> Result<
             ("group_ids", Value::Array(_)) => {
                 literal.group_ids = Some(scopes(value).ok_or("`liveblocks.group_ids` is no list of strings")?);
             }
-            (_, Value::Null) => (),
+            ("permissions" | "rooms" | "user_info" | "group_ids", Value::Null) => (),
             ("permissions" | "rooms" | "user_info" | "group_ids", _) => {
                 return Err(format!("`liveblocks.{name}` has the wrong type"));
             }

@@ -7,29 +7,36 @@
 //! form; Standard Webhooks 1.0 for the signature.
 
 mod answer;
+mod cache;
 mod question;
 mod signature;
 
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use secrecy::{ExposeSecret as _, SecretString};
+use http::header::HeaderMap;
 use tokio::sync::Semaphore;
 
 pub(crate) use answer::{Answer, Subject};
+pub(crate) use cache::Recent;
+use question::Fingerprint;
 pub(crate) use question::{Question, Who};
-pub(crate) use signature::SigningSecret;
+pub(crate) use signature::{Bearer, ID, SIGNATURE, SigningSecret};
 
-use crate::outbound::{Call, MAX_ANSWER_BYTES, Outbound, Pools, retry_after};
+use crate::outbound::{self, Call, MAX_ANSWER_BYTES, Outbound, Pools, retry_after};
 use crate::random::hex128;
+
+/// For how long a whole answer is waited for, if the settings say nothing else.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A backend on the same network answers sooner, or is not there.
+pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What both forms have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) url: String,
     pub(crate) signing_secret: Option<SigningSecret>,
-    pub(crate) bearer: Option<SecretString>,
+    pub(crate) bearer: Option<Bearer>,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) max_in_flight: usize,
@@ -40,7 +47,6 @@ pub(crate) struct Settings {
 pub(crate) struct Callback {
     settings: Settings,
     outbound: Outbound,
-    bearer: Option<HeaderValue>,
     in_flight: Semaphore,
 }
 
@@ -59,23 +65,13 @@ pub(crate) enum Reply {
     Unusable(String),
 }
 
-const ID: HeaderName = HeaderName::from_static("webhook-id");
-const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-
 impl Callback {
     /// # Errors
     ///
-    /// TLS cannot be set up, or the bearer is no header.
+    /// TLS cannot be set up.
     pub(crate) fn new(settings: Settings, pools: &Pools) -> Result<Self, String> {
-        let bearer = settings.bearer.as_ref().map(|bearer| {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", bearer.expose_secret()))?;
-            value.set_sensitive(true);
-            Ok::<_, http::header::InvalidHeaderValue>(value)
-        });
         Ok(Self {
             outbound: pools.outbound(settings.connect_timeout)?,
-            bearer: bearer.transpose().map_err(|_| "the bearer of a callback cannot be sent in a header".to_owned())?,
             in_flight: Semaphore::new(settings.max_in_flight),
             settings,
         })
@@ -89,39 +85,37 @@ impl Callback {
         let (Ok(json), Ok(id)) = (serde_json::to_vec(question), hex128()) else {
             return Reply::Unusable("the question could not be written".to_owned());
         };
+        let Settings { url, signing_secret, bearer, timeout, .. } = &self.settings;
         let mut headers = forwarded;
-        if let Some(bearer) = &self.bearer {
-            headers.insert(AUTHORIZATION, bearer.clone());
+        if let Some(bearer) = bearer {
+            bearer.put(&mut headers);
         }
-        if let Some(secret) = &self.settings.signing_secret {
-            let signed = secret.sign(&id, now, &json);
-            for (name, value) in [(ID, id), (TIMESTAMP, now.to_string()), (SIGNATURE, signed)] {
-                if let Ok(value) = HeaderValue::from_str(&value) {
-                    headers.insert(name, value);
-                }
-            }
+        if let Some(secret) = signing_secret {
+            secret.put(&mut headers, &id, now, &json);
         }
-        let Settings { url, timeout, .. } = &self.settings;
         let call = Call { url, headers, json: Some(json), timeout: *timeout, max_answer: MAX_ANSWER_BYTES };
         match self.outbound.call(&call).await {
-            Ok(answer) => read(&answer),
+            Ok(answer) => Reply::read(&answer),
             Err(error) => Reply::Unusable(error.to_string()),
         }
     }
 }
 
-fn read(answer: &crate::outbound::Answer) -> Reply {
-    match answer.status {
-        StatusCode::OK => match Answer::read(&answer.body) {
-            Ok(answer) => Reply::Answer(Box::new(answer)),
-            Err(why) => Reply::Unusable(why),
-        },
-        StatusCode::FORBIDDEN => Reply::Forbidden,
-        StatusCode::UNAUTHORIZED => Reply::Unauthenticated,
-        StatusCode::TOO_MANY_REQUESTS => Reply::Busy(retry_after(&answer.headers)),
-        status if status.is_redirection() => {
-            Reply::Unusable(format!("answered {}, and redirects are never followed", status.as_u16()))
+impl Reply {
+    /// What an answer says.
+    pub(crate) fn read(answer: &outbound::Answer) -> Self {
+        match answer.status {
+            StatusCode::OK => match Answer::read(&answer.body) {
+                Ok(answer) => Self::Answer(Box::new(answer)),
+                Err(why) => Self::Unusable(why),
+            },
+            StatusCode::FORBIDDEN => Self::Forbidden,
+            StatusCode::UNAUTHORIZED => Self::Unauthenticated,
+            StatusCode::TOO_MANY_REQUESTS => Self::Busy(retry_after(&answer.headers)),
+            status if status.is_redirection() => {
+                Self::Unusable(format!("answered {}, and redirects are never followed", status.as_u16()))
+            }
+            status => Self::Unusable(format!("answered {}", status.as_u16())),
         }
-        status => Reply::Unusable(format!("answered {}", status.as_u16())),
     }
 }

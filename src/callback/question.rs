@@ -1,5 +1,6 @@
 //! The question: an AuthZEN evaluation.
 
+use aws_lc_rs::digest;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 
@@ -22,6 +23,19 @@ pub(crate) struct Question<'a> {
     pub(crate) ask: &'a Ask,
     pub(crate) context: &'a Context,
 }
+
+impl Question<'_> {
+    /// What two questions have in common exactly if they differ in nothing but
+    /// the request's id.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        let context = Context { request_id: String::new(), ..self.context.clone() };
+        let json = serde_json::to_vec(&Question { context: &context, ..*self }).ok()?;
+        digest::digest(&digest::SHA256, &json).as_ref().try_into().ok()
+    }
+}
+
+/// SHA-256.
+pub(crate) type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// An id that the backend knows and we do not.
 const UNKNOWN_ID: &str = "?";
@@ -54,20 +68,7 @@ impl Serialize for Question<'_> {
 }
 
 fn circumstances(ask: &Ask, context: &Context) -> Value {
-    let mut requested = json!({});
-    let wanted = &ask.requested;
-    for (name, text) in [("name", &wanted.name), ("metadata", &wanted.metadata)] {
-        if let Some(text) = text {
-            requested[name] = text.as_str().into();
-        }
-    }
-    if !wanted.attributes.is_empty() {
-        requested["attributes"] = json!(wanted.attributes);
-    }
-    if !wanted.agents.is_empty() {
-        requested["agents"] = json!(wanted.agents);
-    }
-    let mut said = json!({"requested": requested, "request_id": context.request_id});
+    let mut said = json!({"requested": ask.requested, "request_id": context.request_id});
     if let Some(origin) = &context.origin {
         said["origin"] = origin.as_str().into();
     }

@@ -1,8 +1,14 @@
-//! Signatures of questions: Standard Webhooks 1.0, `v1`.
+//! What shows a backend that a question is ours: a signature by Standard
+//! Webhooks 1.0, `v1`, or a bearer.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+pub(crate) const ID: HeaderName = HeaderName::from_static("webhook-id");
+pub(crate) const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// What every secret begins with.
 const PREFIX: &str = "whsec_";
@@ -44,6 +50,44 @@ impl SigningSecret {
         context.update(body);
         format!("v1,{}", STANDARD.encode(context.sign()))
     }
+
+    /// Puts the signature of a body, and what it is made of, among its headers.
+    pub(crate) fn put(&self, headers: &mut HeaderMap, id: &str, timestamp: i64, body: &[u8]) {
+        let signed = self.sign(id, timestamp, body);
+        for (name, value) in [(ID, id), (TIMESTAMP, &timestamp.to_string()), (SIGNATURE, &signed)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// A bearer, as the header that it is sent in.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer(HeaderValue);
+
+impl Bearer {
+    const MIN_BYTES: usize = 16;
+
+    /// Reads at least 16 visible ASCII characters.
+    ///
+    /// # Errors
+    ///
+    /// They are not.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let good = text.len() >= Self::MIN_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
+        match HeaderValue::from_str(&format!("Bearer {text}")) {
+            Ok(mut header) if good => {
+                header.set_sensitive(true);
+                Ok(Self(header))
+            }
+            _ => Err("must be at least 16 visible ASCII characters, such as from `openssl rand -base64 32`"),
+        }
+    }
+
+    pub(crate) fn put(&self, headers: &mut HeaderMap) {
+        headers.insert(AUTHORIZATION, self.0.clone());
+    }
 }
 
 #[cfg(test)]
@@ -56,8 +100,20 @@ mod tests {
         let secret = SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let signed = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let mut headers = HeaderMap::new();
+        secret.put(&mut headers, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        assert_eq!((&headers[SIGNATURE], headers.len()), (&HeaderValue::from_str(&signed).unwrap(), 3));
         for bad in ["", "whsec_", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!!!"] {
             assert!(SigningSecret::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_is_long_and_shown_nowhere() {
+        let bearer = Bearer::parse("CANARY-0123456789").unwrap();
+        assert!(!format!("{bearer:?}").contains("CANARY"));
+        for bad in ["", "CANARY-01234567", "CANARY 0123456789", "CANARY-0123456789\n", "CANÄRY-0123456789"] {
+            assert!(Bearer::parse(bad).is_err(), "{bad}");
         }
     }
 }

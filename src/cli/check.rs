@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{Failure, Files, block_on, warn};
-use crate::ask::{Action, Ask, OnBehalf, Requested, Resource};
+use crate::ask::{Action, Ask, Context, OnBehalf, Requested, Resource};
 use crate::authenticate::Caller;
 use crate::authorize::{Permit, Refusal};
 use crate::claims::{Claims, text};
@@ -57,6 +57,9 @@ struct Decision {
     claims: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What the audit line would say besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -79,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let decision = match question.map(|(caller, ask)| decide(&config, caller, ask)).transpose() {
         Err(Failure::Because(why)) if arguments.json => {
             let (rule, reason) = (String::new(), Some(why));
-            Some(Decision { outcome: "error", rule, role: None, claims: None, reason })
+            Some(Decision { outcome: "error", rule, role: None, claims: None, reason, note: None })
         }
         decided => decided?,
     };
@@ -112,9 +115,11 @@ fn online(config: &Config) -> Result<Vec<Problem>, Failure> {
         for (index, settings) in config.authorize.iter().enumerate() {
             note(format!("authorize[{index}]"), settings.reach(&pools).await);
         }
-        if let Some(url) = config.liveblocks.as_ref().and_then(|settings| settings.form.base_url()) {
+        let forms = config.liveblocks.iter().flat_map(|settings| settings.forms.all());
+        for (project, url) in forms.filter_map(|(project, form)| Some((project, form.base_url()?))) {
             let outbound = pools.outbound(CONNECT_TIMEOUT).map_err(Failure::Because)?;
-            note("liveblocks.base_url".to_owned(), outbound.reach(url).await);
+            let place = project.map_or_else(String::new, |name| format!(".projects.{name}"));
+            note(format!("liveblocks{place}.base_url"), outbound.reach(url).await);
         }
         Ok(problems)
     })
@@ -143,8 +148,17 @@ fn decide(config: &Config, caller: Caller, ask: Ask) -> Result<Decision, Failure
     let because = |error: &dyn std::fmt::Display| Failure::Because(error.to_string());
     let snapshot =
         Snapshot::new(config, &Outside::new(PlugIns::default(), Arc::new(SystemClock))).map_err(Failure::Because)?;
-    let refused = |outcome, rule: String, reason| Decision { outcome, rule, role: None, claims: None, reason };
-    let decided = block_on(async { Ok(snapshot.engine.rehearse(caller, ask).await) })?;
+    let context = Context::default();
+    let decided = block_on(async { Ok(snapshot.engine.rehearse(caller, ask, &context).await) })?;
+    let note = context.notes.all();
+    let refused = |outcome, rule: String, reason| Decision {
+        outcome,
+        rule,
+        role: None,
+        claims: None,
+        reason,
+        note: note.clone(),
+    };
     Ok(match decided {
         Ok(permit) => Decision {
             outcome: "allow",
@@ -152,6 +166,7 @@ fn decide(config: &Config, caller: Caller, ask: Ask) -> Result<Decision, Failure
             role: Some(permit.role().name().to_owned()),
             claims: Some(claims(&snapshot, &permit).map_err(|error| because(&*error))?),
             reason: None,
+            note,
         },
         Err(Refusal::Denied { rule, reason, .. }) => refused("deny", rule.to_string(), reason),
         Err(Refusal::Unavailable { authorizer, why, .. }) => {
@@ -179,6 +194,9 @@ fn show(decision: &Decision) {
     }
     if let Some(reason) = &decision.reason {
         println!("reason: {reason}");
+    }
+    if let Some(note) = &decision.note {
+        println!("note: {note}");
     }
     if let Some(claims) = &decision.claims {
         println!("claims: {claims:#}");

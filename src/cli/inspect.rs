@@ -100,15 +100,28 @@ fn inspect(token: &str, config: &Config, now: i64) -> Result<Report, String> {
 fn check_livekit(token: &str, claims: &Map<String, Value>, config: &Config) -> Result<(), &'static str> {
     let settings = config.livekit.as_ref().ok_or("no LiveKit keys are configured to check its signature with")?;
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
-    settings.keys.verify(token, issuer).map(drop)
+    any_verifies(settings.projects.all().map(|(_, project)| project.keys.verify(token, issuer)))
 }
 
 fn check_liveblocks(token: &str, config: &Config) -> Result<(), &'static str> {
-    match config.liveblocks.as_ref().map(|settings| &settings.form) {
-        Some(FormSettings::Local(local)) => local.verify(token).map(drop),
-        Some(FormSettings::Cloud(_)) => Err("Liveblocks signs these itself, and no one else can check its signature"),
-        None => Err("no liveblocks.signing_secret is configured to check its signature with"),
+    let settings = config.liveblocks.as_ref();
+    let settings = settings.ok_or("no liveblocks.signing_secret is configured to check its signature with")?;
+    any_verifies(settings.forms.all().map(|(_, form)| match form {
+        FormSettings::Local(local) => local.verify(token),
+        FormSettings::Cloud(_) => Err("Liveblocks signs these itself, and no one else can check its signature"),
+    }))
+}
+
+/// Whether the key of any project signed it; else why the last one did not.
+fn any_verifies<T>(verdicts: impl Iterator<Item = Result<T, &'static str>>) -> Result<(), &'static str> {
+    let mut last = Ok(());
+    for verdict in verdicts {
+        match verdict {
+            Ok(_) => return Ok(()),
+            Err(why) => last = Err(why),
+        }
     }
+    last
 }
 
 fn show(report: &Report) {

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where people are spoken to")]
 
 mod check;
+mod conformance;
 mod dev;
 mod healthcheck;
 mod inspect;
@@ -54,6 +55,11 @@ enum Command {
     /// Make an API key for the app's backend
     #[command(after_help = "Example:\n  roomkey keygen backend")]
     Keygen(keygen::Arguments),
+    /// Ask a team's own callback endpoint right and wrong questions, and say how it does
+    #[command(
+        after_help = "Examples:\n  roomkey conformance --url http://app:3000/internal/roomkey --signing-secret-file signing.secret --user alice --room standup\n  roomkey conformance --url http://app:3000/internal/session --signing-secret-file signing.secret --session --user session=abc --room standup"
+    )]
+    Conformance(conformance::Arguments),
     /// Ask the running service whether it is alive, for containers
     #[command(after_help = "Example:\n  roomkey healthcheck")]
     Healthcheck(Files),
@@ -97,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Mint(arguments) => mint::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Healthcheck(files) => healthcheck::run(&files),
     };
     match done {

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::callback::is_cookie_name;
 use super::layer::{Layer, folder_of};
 use super::livekit::scheme;
-use super::nearest::nearest_of;
 use super::section::{Found, Section};
 use super::{Warnings, secrets};
 use crate::authenticate::{
@@ -17,6 +16,7 @@ use crate::authenticate::{
 };
 use crate::claims::{ClaimNames, ClaimTests};
 use crate::invite::InviteKey;
+use crate::nearest::nearest_of;
 use crate::role::Roles;
 use crate::template::Template;
 

@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use super::Warnings;
 use super::authenticate::tests;
-use super::nearest::nearest_of;
+use super::projects;
 use super::section::Section;
 use crate::ask::Provider;
 use crate::authorize::{Credential, Effect, LiveblocksRoom, Rule, Settings, Sql, Where};
+use crate::expression::Expression;
 use crate::liveblocks::Permissions;
+use crate::nearest::nearest_of;
 use crate::pattern::Pattern;
+use crate::project::Projects;
 use crate::role::{Role, Roles};
 use crate::template::Template;
 
@@ -24,6 +27,7 @@ pub(super) struct Known<'a> {
     pub(super) roles: &'a Roles,
     /// Providers that are on.
     pub(super) providers: &'a [Provider],
+    pub(super) projects: &'a Projects,
 }
 
 pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnings: &mut Warnings) -> Vec<Settings> {
@@ -72,9 +76,9 @@ fn rule(mut section: Section<'_>, known: &Known<'_>, warnings: &mut Warnings) ->
     {
         section.fail("email_domain", "must be a domain such as \"corp.com\", or a list of them");
     }
-    section.later(&["when", "project"]);
+    let when = section.parsed("when", Expression::compile);
     let effect = effect(&mut section, known, provider, place.as_ref(), warnings);
-    let has_claims = section.has("claims");
+    let (has_claims, has_when) = (section.has("claims"), section.has("when"));
     section.finish();
     Some(Rule {
         id: id.into(),
@@ -82,6 +86,7 @@ fn rule(mut section: Section<'_>, known: &Known<'_>, warnings: &mut Warnings) ->
         claims: if has_claims { claims? } else { claims.unwrap_or_default() },
         email_domains,
         provider,
+        when: if has_when { Some(when?) } else { None },
         effect: effect?,
     })
 }
@@ -127,7 +132,12 @@ fn effect(
         (None, false) if !section.has("deny") => {
             section.fail("role", "is missing; write `role = \"viewer\"` or `deny = true`");
         }
-        (Some(true), false) => return Some(Effect::Deny),
+        (Some(true), false) => {
+            if section.has("project") {
+                section.fail("project", "stands beside `deny`; whoever is kept out goes to no project");
+            }
+            return Some(Effect::Deny);
+        }
         (None, true | false) => (),
     }
     let role = role?;
@@ -136,9 +146,13 @@ fn effect(
         section.fail("role", format!("there is no role {role:?}{near}"));
         return None;
     };
-    for reached in known.providers {
-        let reaches = provider.is_none_or(|only| only == *reached) && !(no_room && *reached == Provider::LiveKit);
-        if reaches && !found.serves(*reached) {
+    let reaches = |reached: &Provider| {
+        provider.is_none_or(|only| only == *reached) && !(no_room && *reached == Provider::LiveKit)
+    };
+    let reached = || known.providers.iter().copied().filter(reaches);
+    let project = projects::named(section, known.projects, reached());
+    for reached in reached() {
+        if !found.serves(reached) {
             let name = reached.as_str();
             section.fail("role", format!("the role {role:?} has no [roles.{role}.{name}], and this rule reaches {name}; add it, or `provider` to the rule"));
         }
@@ -149,7 +163,8 @@ fn effect(
     if known.providers.contains(&Provider::LiveKit) && !no_room && provider != Some(Provider::Liveblocks) {
         warnings.role_in_use(found.name(), found.livekit.as_ref().map(|livekit| &livekit.grants));
     }
-    Some(Effect::Allow { role: role.into(), liveblocks_rooms: liveblocks_rooms.into() })
+    let project = project.map(Into::into);
+    Some(Effect::Allow { role: role.into(), project, liveblocks_rooms: liveblocks_rooms.into() })
 }
 
 fn liveblocks_rooms(section: &mut Section<'_>, no_room: bool) -> Vec<LiveblocksRoom> {

@@ -10,21 +10,21 @@ use secrecy::ExposeSecret as _;
 use super::Warnings;
 use super::authorize::Known;
 use super::livekit::scheme;
-use super::nearest::nearest_of;
 use super::section::Section;
 use crate::ask::Provider;
 use crate::authenticate::SessionSettings;
 use crate::authorize::{CallbackSettings, Ceiling, MAX_TTL, MIN_TTL};
-use crate::callback::{self, SigningSecret};
+use crate::callback::{self, Bearer, DEFAULT_CONNECT_TIMEOUT, DEFAULT_TIMEOUT, SigningSecret};
 use crate::liveblocks::Permissions;
 use crate::livekit::literal;
+use crate::nearest::nearest_of;
 use crate::pattern::Pattern;
 use crate::role::{Role, Roles};
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const DEFAULT_MAX_IN_FLIGHT: u64 = 64;
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+/// For so long at most someone gets in who may not any more.
+const MAX_CACHE: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_millis(10);
 
 const DEFAULT_LIVEKIT: [&str; 5] =
@@ -45,7 +45,7 @@ pub(super) fn authorizer(
     let callback = common(section);
     let room = section.parsed("room", Pattern::parse);
     let provider = section.choice("provider", &[("livekit", Provider::LiveKit), ("liveblocks", Provider::Liveblocks)]);
-    section.later(&["cache"]);
+    let cache = section.duration("cache", Duration::ZERO..=MAX_CACHE).unwrap_or_default();
     let ceiling = ceiling(section, roles);
     let role = section.text("role").or_else(|| least_role(section, ceiling.as_deref()));
     if let Some(role) = &role {
@@ -75,7 +75,7 @@ pub(super) fn authorizer(
     if section.has("room") && room.is_none() {
         return None;
     }
-    Some(CallbackSettings { callback: callback?, room, provider, role, ceiling: ceiling? })
+    Some(CallbackSettings { callback: callback?, room, provider, role, ceiling: ceiling?, cache })
 }
 
 /// What a bare yes gives: policy engines know no role of ours.
@@ -175,22 +175,15 @@ fn common(section: &mut Section<'_>) -> Option<callback::Settings> {
         let parsed = SigningSecret::parse(found.value.expose_secret());
         parsed.map_err(|why| section.problems().add(found.key, found.place, why)).ok()
     });
+    let given_bearer = bearer.is_some();
     let bearer = bearer.and_then(|found| {
-        let text = found.value.expose_secret();
-        if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            section.problems().add(
-                found.key,
-                found.place,
-                "must be at least 16 visible ASCII characters, such as from `openssl rand -base64 32`",
-            );
-            return None;
-        }
-        Some(found.value)
+        let parsed = Bearer::parse(found.value.expose_secret());
+        parsed.map_err(|why| section.problems().add(found.key, found.place, why)).ok()
     });
     let timeout = section.duration("timeout", SHORTEST..=MAX_TIMEOUT);
     let connect_timeout = section.duration("connect_timeout", SHORTEST..=MAX_TIMEOUT);
     let max_in_flight = section.count("max_in_flight", 1..=10_000).unwrap_or(DEFAULT_MAX_IN_FLIGHT);
-    if given_signing && signing_secret.is_none() {
+    if given_signing && signing_secret.is_none() || given_bearer && bearer.is_none() {
         return None;
     }
     Some(callback::Settings {

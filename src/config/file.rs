@@ -24,7 +24,8 @@ impl Reader {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
+/// A small text file, less one newline at its end.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|error| error_text(&error))?.len();
     if size > MAX_FILE_BYTES {
         return Err("it has more than 1 MiB".to_owned());

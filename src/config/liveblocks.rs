@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::livekit::scheme;
+use super::projects;
 use super::section::Section;
 use super::{Warnings, secrets};
 use crate::authorize::{MAX_TTL, MIN_TTL};
@@ -12,61 +13,90 @@ use crate::liveblocks::{CloudSettings, FormSettings, LocalSettings, Settings, To
 
 pub(super) fn read(section: Option<Section<'_>>, warnings: &mut Warnings) -> Option<Settings> {
     let mut section = section?;
-    let base_url = section.text("base_url").and_then(|url| match scheme(&url, &["http", "https"]) {
-        Ok(()) => Some(url.trim_end_matches('/').to_owned()),
-        Err(why) => {
-            section.fail("base_url", why);
-            None
-        }
-    });
     let timeout = section.duration("timeout", Duration::from_millis(100)..=Duration::from_mins(1));
     let max_in_flight = section.count("max_in_flight", 1..=10_000);
-    let project_id = section.text("project_id");
     let ttl = section.duration("ttl", MIN_TTL..=MAX_TTL);
     let token = section.choice("token", &[("access", TokenKind::Access), ("id", TokenKind::Id)]);
     let user_info: Vec<_> = section.texts_by_name("user_info").unwrap_or_default().into_iter().collect();
     let group_ids = section.text("group_ids").filter(|claim| !claim.is_empty());
     let organization_id = section.text("organization_id").filter(|claim| !claim.is_empty());
-    let secret_key = section.secret("secret_key");
-    let signing_secret = section.secret("signing_secret");
-    section.later(&["projects"]);
-    let form = match (secret_key, signing_secret) {
+    let shared = Shared {
+        base_url: base_url(&mut section),
+        project_id: section.text("project_id"),
+        timeout,
+        max_in_flight: max_in_flight.and_then(|count| usize::try_from(count).ok()),
+        ttl,
+    };
+    let own = form(&mut section, &shared);
+    let forms = projects::read(&mut section, own, |section| {
+        if !section.has_any("secret_key") && !section.has_any("signing_secret") {
+            section.require("secret_key");
+        }
+        let base_url = base_url(section).or_else(|| shared.base_url.clone());
+        let project_id = section.text("project_id").or_else(|| shared.project_id.clone());
+        form(section, &Shared { base_url, project_id, ..shared })
+    });
+    if forms.is_some() && token == Some(TokenKind::Id) {
+        warnings.add(&section, "token", "is \"id\": which rooms a user may enter is up to the permissions that the rooms have in Liveblocks; Roomkey decides only whether a token is given");
+    }
+    section.finish();
+    Some(Settings { forms: forms?, token: token?, user_info, group_ids, organization_id })
+}
+
+/// What the projects have in common, unless one says otherwise.
+struct Shared {
+    base_url: Option<String>,
+    project_id: Option<String>,
+    timeout: Option<Duration>,
+    max_in_flight: Option<usize>,
+    ttl: Option<Duration>,
+}
+
+fn base_url(section: &mut Section<'_>) -> Option<String> {
+    let url = section.text("base_url")?;
+    match scheme(&url, &["http", "https"]) {
+        Ok(()) => Some(url.trim_end_matches('/').to_owned()),
+        Err(why) => {
+            section.fail("base_url", why);
+            None
+        }
+    }
+}
+
+/// Who makes a project's tokens, by the key that it has.
+fn form(section: &mut Section<'_>, shared: &Shared) -> Option<FormSettings> {
+    match (section.secret("secret_key"), section.secret("signing_secret")) {
         (Some(cloud), Some(local)) => {
             let why = format!("stands beside `{}`; either Liveblocks makes the tokens or Roomkey does", cloud.key);
             section.problems().add(local.key, local.place, why);
             None
         }
-        (Some(key), None) => {
-            if is_secret_key(key.value.expose_secret()) {
-                let max_in_flight = max_in_flight.and_then(|count| usize::try_from(count).ok());
-                base_url.zip(timeout).zip(max_in_flight).map(|((base_url, timeout), max_in_flight)| {
-                    FormSettings::Cloud(CloudSettings { secret_key: key.value, base_url, timeout, max_in_flight })
-                })
-            } else {
-                section.problems().add(
-                    key.key,
-                    key.place,
-                    "is no secret key of a project: those are `sk_` and then letters, digits, `-` or `_`",
-                );
-                None
-            }
+        (Some(key), None) if !is_secret_key(key.value.expose_secret()) => {
+            section.problems().add(
+                key.key,
+                key.place,
+                "is no secret key of a project: those are `sk_` and then letters, digits, `-` or `_`",
+            );
+            None
         }
+        (Some(key), None) => Some(FormSettings::Cloud(CloudSettings {
+            secret_key: key.value,
+            base_url: shared.base_url.clone()?,
+            timeout: shared.timeout?,
+            max_in_flight: shared.max_in_flight?,
+        })),
         (None, Some(secret)) => match secrets::weak(secret.value.expose_secret()) {
-            None => project_id
-                .zip(ttl)
-                .map(|(project_id, ttl)| FormSettings::Local(LocalSettings::new(&secret.value, project_id, ttl))),
+            None => {
+                let project_id = shared.project_id.clone()?;
+                Some(FormSettings::Local(LocalSettings::new(&secret.value, project_id, shared.ttl?)))
+            }
             Some(why) => {
                 section.problems().add(secret.key, secret.place, why);
                 None
             }
         },
         (None, None) => None,
-    };
-    if form.is_some() && token == Some(TokenKind::Id) {
-        warnings.add(&section, "token", "is \"id\": which rooms a user may enter is up to the permissions that the rooms have in Liveblocks; Roomkey decides only whether a token is given");
     }
-    section.finish();
-    Some(Settings { form: form?, token: token?, user_info, group_ids, organization_id })
 }
 
 /// `^sk_[\w-]+$`, as the official SDK checks it.

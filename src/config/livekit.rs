@@ -5,33 +5,24 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Warnings;
+use super::projects;
 use super::secrets;
 use super::section::{Found, Section};
 use crate::authorize::{MAX_TTL, MIN_TTL};
-use crate::livekit::{ClientMaySet, Keys, Settings};
+use crate::livekit::{ClientMaySet, Keys, Project, Settings};
 use crate::template::Template;
 
 const LONG_TTL: Duration = Duration::from_hours(1);
 
 pub(super) fn read(section: Option<Section<'_>>, dev: bool, warnings: &mut Warnings) -> Option<Settings> {
     let mut section = section?;
-    let url_found = section.twin("url").map(|found| found.value);
-    let url = url_found.and_then(|url| match scheme(&url, &["ws", "wss", "http", "https"]) {
-        Ok(()) => Some(url),
-        Err(why) => {
-            section.fail("url", why);
-            None
+    let own = project(&mut section, dev);
+    let projects = projects::read(&mut section, own, |section| {
+        if !["api_key", "api_secret", "keys"].iter().any(|key| section.has_any(key)) {
+            section.require("api_key");
         }
+        project(section, dev)
     });
-    let keys = keys(&mut section, dev);
-    if keys.is_some() && !section.has_any("url") {
-        section.require("url");
-    }
-    if let Some(api_url) = section.text("api_url")
-        && let Err(why) = scheme(&api_url, &["http", "https"])
-    {
-        section.fail("api_url", why);
-    }
     let ttl = ttl(&mut section, warnings);
     let when_no_room = section.choice("when_no_room", &[("reject", false), ("generate", true)]);
     let generated_room = section.parsed("generated_room", generated_room);
@@ -41,16 +32,37 @@ pub(super) fn read(section: Option<Section<'_>>, dev: bool, warnings: &mut Warni
             .fail("attributes", format!("{key:?} begins with `lk.`, which is LiveKit's own; call it something else"));
     }
     let client_may_set = section.section("client_may_set").and_then(|inner| client_may_set(inner, &attributes));
-    section.later(&["projects", "webhook", "rooms"]);
+    section.later(&["webhook", "rooms"]);
     section.finish();
     Some(Settings {
-        url: url?,
-        keys: keys?,
+        projects: projects?,
         ttl: ttl?,
         generated_room: generated_room.filter(|_| when_no_room == Some(true)),
         client_may_set: client_may_set?,
         attributes,
     })
+}
+
+/// What each project has for itself.
+fn project(section: &mut Section<'_>, dev: bool) -> Option<Project> {
+    let url_found = section.twin("url").map(|found| found.value);
+    let url = url_found.and_then(|url| match scheme(&url, &["ws", "wss", "http", "https"]) {
+        Ok(()) => Some(url),
+        Err(why) => {
+            section.fail("url", why);
+            None
+        }
+    });
+    let keys = keys(section, dev);
+    if keys.is_some() && !section.has_any("url") {
+        section.require("url");
+    }
+    if let Some(api_url) = section.text("api_url")
+        && let Err(why) = scheme(&api_url, &["http", "https"])
+    {
+        section.fail("api_url", why);
+    }
+    Some(Project { url: url?, keys: keys? })
 }
 
 /// A section's `ttl`, as LiveKit tokens may have it.
@@ -64,7 +76,7 @@ pub(super) fn ttl(section: &mut Section<'_>, warnings: &mut Warnings) -> Option<
 
 /// Checks that a URL has one of these schemes, a host, a port that exists, and
 /// no user or password in it, which whoever sees the URL would see too.
-pub(super) fn scheme(url: &str, schemes: &[&str]) -> Result<(), String> {
+pub(crate) fn scheme(url: &str, schemes: &[&str]) -> Result<(), String> {
     let parsed: Option<http::Uri> = url.parse().ok();
     let fits = parsed.as_ref().is_some_and(|url| {
         let authority = url.authority();

@@ -13,8 +13,8 @@ mod header;
 mod layer;
 mod liveblocks;
 mod livekit;
-mod nearest;
 mod problem;
+mod projects;
 mod roles;
 mod secrets;
 mod section;
@@ -28,11 +28,14 @@ use std::path::PathBuf;
 
 use config::Value;
 
+pub(crate) use file::read_text;
+pub(crate) use livekit::scheme;
 pub use problem::Problem;
 pub(crate) use server::{Cors, Log, LogFormat, Server};
 
 use crate::ask::Provider;
 use crate::livekit::grant::Grants;
+use crate::project::Projects;
 use crate::role::Roles;
 use file::Reader;
 use layer::Layer;
@@ -201,7 +204,8 @@ impl Config {
         let liveblocks = liveblocks::read(root.section("liveblocks"), &mut warnings);
         let on = [(livekit.is_some(), Provider::LiveKit), (liveblocks.is_some(), Provider::Liveblocks)];
         let providers: Vec<_> = on.into_iter().filter_map(|(on, provider)| on.then_some(provider)).collect();
-        let known = authorize::Known { roles: &roles, providers: &providers };
+        let projects = Projects::new(livekit.as_ref(), liveblocks.as_ref());
+        let known = authorize::Known { roles: &roles, providers: &providers, projects: &projects };
         let authorize = authorize::read(root.sections("authorize"), &known, &mut warnings);
         root.later(&["limits"]);
         check_decisions_count(&root, &authenticate, &authorize, livekit.as_ref(), &mut warnings);
@@ -246,6 +250,11 @@ impl Config {
             warnings: warnings.all,
             files: Vec::new(),
         })
+    }
+
+    /// The names of all projects.
+    pub(crate) fn projects(&self) -> Projects {
+        Projects::new(self.livekit.as_ref(), self.liveblocks.as_ref())
     }
 
     /// What is questionable, but no error.

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::Warnings;
 use super::livekit::ttl;
-use super::nearest::nearest_of;
 use super::section::Section;
 use crate::liveblocks::{self, Permissions};
 use crate::livekit::grant::{FLAGS, Flag, Grants, KIND_DETAILS, KINDS, OTHERS, SOURCES, VideoGrant};
 use crate::livekit::literal::OURS;
 use crate::livekit::role::{known, other_members, set_sources};
 use crate::livekit::{self, room_config};
+use crate::nearest::nearest_of;
 use crate::role::{Role, Roles};
 use crate::template::{JsonTemplate, Template};
 

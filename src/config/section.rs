@@ -13,8 +13,8 @@ use secrecy::SecretString;
 
 use super::file::Reader;
 use super::layer::{Layer, folder_of, json_of, kind_name, own_members, place_of};
-use super::nearest::{nearest, nearest_of};
 use super::problem::Problems;
+use crate::nearest::{nearest, nearest_of};
 use crate::units;
 
 /// Begins the place of everything that came from the environment.

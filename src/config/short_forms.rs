@@ -9,9 +9,9 @@ use config::Value;
 use super::environment::{origin, table, value};
 use super::file::Reader;
 use super::layer::Layer;
-use super::nearest::nearest_of;
 use super::problem::Problems;
 use crate::authenticate::{ApiKey, api_key_name};
+use crate::nearest::nearest_of;
 
 const JWT_PREFIX: &str = "ROOMKEY_JWT_";
 

@@ -12,10 +12,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Warnings;
 use super::authorize::Known;
 use super::layer::folder_of;
-use super::nearest::nearest_of;
+
 use super::section::{Found, Section};
 use crate::ask::Provider;
 use crate::authorize::{BadQuery, Dialect, Parameter, Query, Source, SqlSettings};
+use crate::nearest::nearest_of;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(10);

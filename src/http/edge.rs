@@ -78,6 +78,7 @@ impl Arrival {
             request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.to_string()),
             origin: text(&ORIGIN).map(str::to_owned),
             client_ip: peer.map(|peer| client_ip(peer.ip(), &parts.headers, &snapshot.server.trusted_proxies)),
+            ..Context::default()
         };
         Self { context, peer, deadline: Instant::now() + snapshot.server.request_timeout }
     }

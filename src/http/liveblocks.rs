@@ -78,7 +78,8 @@ impl From<IssueError> for ApiError {
         let cause = error.to_string();
         match error {
             IssueError::Unfit(Unfit::UserId(_) | Unfit::UserInfo(_) | Unfit::Pattern(_) | Unfit::Patterns(_))
-            | IssueError::Sign => Self::new(Kind::Internal),
+            | IssueError::Sign
+            | IssueError::NoProject => Self::new(Kind::Internal),
             IssueError::Nothing => Self::new(Kind::Forbidden),
             IssueError::Upstream(_) => Self::new(Kind::UpstreamFailed),
             IssueError::Silent => Self::new(Kind::Timeout),

@@ -214,7 +214,9 @@ impl From<IssueError> for ApiError {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::NotSettable(error) => error.into(),
-            IssueError::Sign(_) | IssueError::NoRoom | IssueError::NoRole => Self::new(Kind::Internal).cause(error),
+            IssueError::Sign(_) | IssueError::NoRoom | IssueError::NoRole | IssueError::NoProject => {
+                Self::new(Kind::Internal).cause(error)
+            }
         }
     }
 }

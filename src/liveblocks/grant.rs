@@ -29,6 +29,8 @@ pub(crate) struct Grant<'a> {
     pub(super) person: Person<'a>,
     /// Patterns and their scopes; `None` for ID tokens.
     pub(super) permissions: Option<Vec<(String, &'a Permissions)>>,
+    /// The project whose key it is made with; nothing: the vendor's own.
+    pub(super) project: Option<&'a str>,
 }
 
 /// Whom a token is for.

@@ -21,11 +21,12 @@ pub(crate) use scope::{Permissions, Role};
 use crate::authorize::Permit;
 use crate::claims::Claims;
 use crate::outbound::{CONNECT_TIMEOUT, Pools};
+use crate::project::PerProject;
 
 /// What there is to configure.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) form: FormSettings,
+    pub(crate) forms: PerProject<FormSettings>,
     pub(crate) token: TokenKind,
     /// Members of the user info and the claims they come from.
     pub(crate) user_info: Vec<(String, String)>,
@@ -61,7 +62,7 @@ pub(crate) enum TokenKind {
 #[derive(Debug)]
 pub(crate) struct Liveblocks {
     settings: Settings,
-    form: Form,
+    forms: PerProject<Form>,
 }
 
 #[derive(Debug)]
@@ -83,6 +84,8 @@ pub(crate) enum IssueError {
     /// The token could not be signed here.
     #[error("signing failed")]
     Sign,
+    #[error("the permit is for a project that there is not")]
+    NoProject,
     /// Liveblocks did not do it; says what to look at.
     #[error("Liveblocks: {0}")]
     Upstream(String),
@@ -104,21 +107,24 @@ impl Liveblocks {
     ///
     /// TLS cannot be set up for the cloud.
     pub(crate) fn new(settings: Settings, pools: &Pools) -> Result<Self, String> {
-        let form = match &settings.form {
-            FormSettings::Cloud(cloud) => Form::Cloud(Cloud::new(cloud.clone(), pools.outbound(CONNECT_TIMEOUT)?)),
-            FormSettings::Local(local) => Form::Local(Local::new(local.clone())),
-        };
-        Ok(Self { settings, form })
+        let forms = settings.forms.try_map(|form| match form {
+            FormSettings::Cloud(cloud) => {
+                Ok::<_, String>(Form::Cloud(Cloud::new(cloud.clone(), pools.outbound(CONNECT_TIMEOUT)?)))
+            }
+            FormSettings::Local(local) => Ok(Form::Local(Local::new(local.clone()))),
+        })?;
+        Ok(Self { settings, forms })
     }
 
     /// What a permit grants, checked against all that Liveblocks bounds.
     pub(crate) fn grant<'a>(&self, permit: &'a Permit) -> Result<Grant<'a>, IssueError> {
         let person = self.person(permit.caller().subject(), permit.caller().claims()).with(permit.overrides());
         person.check()?;
-        match self.settings.token {
-            TokenKind::Id => Ok(Grant { person, permissions: None }),
-            TokenKind::Access => Ok(Grant { person, permissions: Some(grant::permissions(permit)?) }),
-        }
+        let permissions = match self.settings.token {
+            TokenKind::Id => None,
+            TokenKind::Access => Some(grant::permissions(permit)?),
+        };
+        Ok(Grant { person, permissions, project: permit.overrides().project.as_deref() })
     }
 
     /// What an operator grants by hand, checked likewise.
@@ -135,7 +141,7 @@ impl Liveblocks {
             TokenKind::Id => None,
             TokenKind::Access => Some(vec![(room.to_owned(), permissions)]),
         };
-        Ok(Grant { person, permissions })
+        Ok(Grant { person, permissions, project: None })
     }
 
     /// The token that a permit gives.
@@ -145,7 +151,7 @@ impl Liveblocks {
 
     /// The token for a grant.
     pub(crate) async fn token(&self, grant: &Grant<'_>, now: i64) -> Result<String, IssueError> {
-        match &self.form {
+        match self.form(grant)? {
             Form::Cloud(cloud) => cloud.token(grant).await,
             Form::Local(local) => local.token(grant, now),
         }
@@ -153,9 +159,12 @@ impl Liveblocks {
 
     /// What would be signed, or asked of Liveblocks, for a grant.
     pub(crate) fn preview(&self, grant: &Grant<'_>, now: i64) -> Result<serde_json::Value, IssueError> {
-        match &self.form {
+        match self.form(grant)? {
             Form::Cloud(_) => Ok(serde_json::json!(grant)),
             Form::Local(local) => Ok(serde_json::json!(local.claims(grant, now)?)),
         }
+    }
+    fn form(&self, grant: &Grant<'_>) -> Result<&Form, IssueError> {
+        self.forms.get(grant.project).ok_or(IssueError::NoProject)
     }
 }

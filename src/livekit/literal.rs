@@ -15,6 +15,9 @@ pub(crate) const OURS: [&str; 5] = ["room_join", "room", "identity", "sha256", "
 /// Settings of a role that are no flags and no grants beside `video`.
 const OTHER_SETTINGS: [&str; 5] = ["can_publish_sources", "destination_room", "kind", "kind_details", "room_preset"];
 
+/// Members that every answer may have.
+const TEXTS: [&str; 2] = ["metadata", "attributes"];
+
 /// Literal grants, checked but not yet cut.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LiteralGrants {
@@ -53,7 +56,8 @@ impl LiteralGrants {
     /// we would not do.
     pub(crate) fn read(given: &Map<String, Value>) -> Result<Self, String> {
         let mut read = Self::default();
-        for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
+        let is_known = |name: &str| settings().chain(OURS).chain(TEXTS).any(|known| known == name);
+        for (name, value) in given.iter().filter(|(name, value)| !(value.is_null() && is_known(name))) {
             read.member(name, value).map_err(|why| format!("`livekit.{}`: {why}", plain(name)))?;
         }
         Ok(read)

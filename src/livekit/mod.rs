@@ -29,6 +29,7 @@ use crate::authorize::{Overrides, Permit};
 use crate::claims::Claims;
 use crate::name::RoomName;
 use crate::pattern::piece;
+use crate::project::PerProject;
 use crate::random::hex128;
 use crate::role::Roles;
 use crate::template::Template;
@@ -36,14 +37,21 @@ use crate::template::Template;
 /// What there is to configure.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) url: String,
-    pub(crate) keys: Keys,
+    pub(crate) projects: PerProject<Project>,
     pub(crate) ttl: Duration,
     /// Names a room for those who name none, if the operator wants that.
     pub(crate) generated_room: Option<Template>,
     pub(crate) client_may_set: ClientMaySet,
     /// Participant attributes and the claims they come from.
     pub(crate) attributes: Vec<(String, String)>,
+}
+
+/// Where rooms are, and what opens them.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    /// Where clients connect to.
+    pub(crate) url: String,
+    pub(crate) keys: Keys,
 }
 
 /// What stands for 128 random bits in `generated_room`.
@@ -57,7 +65,9 @@ pub(crate) struct LiveKit {
 
 /// A token and what goes with it.
 #[derive(Debug)]
-pub(crate) struct Issued {
+pub(crate) struct Issued<'a> {
+    /// Where it opens a room.
+    pub(crate) url: &'a str,
     pub(crate) token: String,
     pub(crate) name: Option<String>,
 }
@@ -73,16 +83,13 @@ pub(crate) enum IssueError {
     NoRoom,
     #[error("no role says what this caller may do here")]
     NoRole,
+    #[error("the permit is for a project that there is not")]
+    NoProject,
 }
 
 impl LiveKit {
     pub(crate) const fn new(settings: Settings) -> Self {
         Self { settings }
-    }
-
-    /// Where clients connect to.
-    pub(crate) fn url(&self) -> &str {
-        &self.settings.url
     }
 
     /// Names a room for those who name none, with a caller's claims once they
@@ -140,7 +147,7 @@ impl LiveKit {
             Some(literal) => Cow::Owned(literal.over(&role.grants)),
             None => Cow::Borrowed(&role.grants),
         };
-        let mut claims = TokenClaims::new(grants, self.settings.keys.id(), now, ttl);
+        let mut claims = TokenClaims::new(grants, self.project(permit)?.keys.id(), now, ttl);
         claims.identity = Some(identity.into_string().into());
         claims.room = Some(room.as_str());
         claims.fill(own, &ask.requested);
@@ -148,9 +155,14 @@ impl LiveKit {
     }
 
     /// The token that a permit gives.
-    pub(crate) fn issue(&self, permit: &Permit, now: i64) -> Result<Issued, IssueError> {
+    pub(crate) fn issue(&self, permit: &Permit, now: i64) -> Result<Issued<'_>, IssueError> {
         let claims = self.claims(permit, now)?;
-        let token = self.settings.keys.sign(&claims)?;
-        Ok(Issued { token, name: claims.into_name() })
+        let project = self.project(permit)?;
+        let token = project.keys.sign(&claims)?;
+        Ok(Issued { url: &project.url, token, name: claims.into_name() })
+    }
+
+    fn project(&self, permit: &Permit) -> Result<&Project, IssueError> {
+        self.settings.projects.get(permit.overrides().project.as_deref()).ok_or(IssueError::NoProject)
     }
 }

@@ -271,7 +271,12 @@ fn settings_that_cannot_be_are_refused() {
         ("a bare secret", End("x = CANARY-value\n"), &[], "TOML"),
         ("a limit, later", End("[limits]\nper_ip = \"1/s\"\n"), &[], "limits"),
         ("no secret key", End("[liveblocks]\nsecret_key = \"CANARY\"\n"), &[], "liveblocks.secret_key"),
-        ("projects, later", End("[livekit.projects.eu]\nurl = \"wss://y\"\n"), &[], "livekit.projects"),
+        (
+            "a project without keys",
+            End("[livekit.projects.eu]\nurl = \"wss://y\"\n"),
+            &[],
+            "livekit.projects.eu.api_key",
+        ),
     ]);
 }
 

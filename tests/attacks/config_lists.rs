@@ -34,8 +34,8 @@ fn rules_that_cannot_be_are_refused() {
         ("no domain", "room = \"x\"\nemail_domain = []\nrole = \"viewer\"", "email_domain"),
         ("an address as domain", "room = \"x\"\nemail_domain = \"a@corp.com\"\nrole = \"viewer\"", "email_domain"),
         ("an empty domain", "room = \"x\"\nemail_domain = \"\"\nrole = \"viewer\"", "email_domain"),
-        ("an expression, later", "room = \"x\"\nwhen = \"true\"\nrole = \"viewer\"", "when"),
-        ("a project, later", "room = \"x\"\nproject = \"eu\"\nrole = \"viewer\"", "project"),
+        ("no expression", "room = \"x\"\nwhen = \"true ==\"\nrole = \"viewer\"", "when"),
+        ("a project that there is not", "room = \"x\"\nproject = \"eu\"\nrole = \"viewer\"", "project"),
         ("a typo", "room = \"x\"\nrole = \"viewer\"\nclaim = { a = 1 }", "claim"),
         ("a typo in deny", "room = \"x\"\ndney = true", "dney"),
         (

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Roomkey end to end: the built binary, the real livekit-server, real participants, official SDKs. From any folder:
-#   tests/e2e/run.sh [SUITE]...      all suites without a name: dev clients verify sidecar sql compose browser grants tokens,
+#   tests/e2e/run.sh [SUITE]...      all suites without a name: dev clients verify sidecar sql compose backends browser grants tokens,
 #                                    and those of liveblocks.sh
 # Needs Node >= 20, Go, Python 3 with venv, curl, and cargo unless ROOMKEY_BIN names a binary. Installs the rest by itself: npm
-# packages beside livekit/package.json, livekit-server (built once into ~/.cache), a Python environment in target/e2e.
+# packages beside each package.json, livekit-server (built once into ~/.cache), a Python environment in target/e2e.
 # Prints a line per suite, and what failed (with -v every check; all of it is kept in target/e2e/log), and in the end how many checks passed.
 # Env: ROOMKEY_BIN   take this binary and build none
 #      E2E_TIMEOUT   milliseconds for one suite (default 300000)      LK_WINDOW  see livekit/README.md
@@ -11,6 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work=$root/target/e2e
+examples=$root/examples/backends
 keys=$'devkey: secret\ne2ekey: e2e-only-secret-of-more-than-32-characters' # the second is support.mjs's E2E
 port=7880                                                                # what `roomkey dev` points at
 exec </dev/null
@@ -20,7 +21,7 @@ verbose=
 suites=("$@")
 everything=
 [ ${#suites[@]} -gt 0 ] || everything=1
-[ ${#suites[@]} -gt 0 ] || suites=(dev clients verify sidecar sql compose browser grants tokens)
+[ ${#suites[@]} -gt 0 ] || suites=(dev clients verify sidecar sql compose backends browser grants tokens)
 for suite in "${suites[@]}"; do
   [ -f "$here/$suite.mjs" ] || { echo "no such suite: $suite" >&2; exit 64; }
 done
@@ -39,22 +40,25 @@ step() { # step NAME COMMAND…: quiet unless it fails. Within the `if`, `set -e
   echo "$name: $((SECONDS - from)) s"
 }
 same() { cmp -s "$1" "$2"; }
-npm_packages() {
-  same "$here/livekit/package-lock.json" "$here/livekit/node_modules/.installed" && return
-  (cd "$here/livekit" && npm ci --ignore-scripts --no-audit --no-fund) &&
-    cp "$here/livekit/package-lock.json" "$here/livekit/node_modules/.installed"
+npm_packages() { # npm_packages FOLDER
+  same "$1/package-lock.json" "$1/node_modules/.installed" && return
+  (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund) && cp "$1/package-lock.json" "$1/node_modules/.installed"
 }
 python_packages() {
-  same "$here/requirements.txt" "$work/venv/installed" && "$work/venv/bin/python" -c 'import livekit.api' && return
+  cat "$here/requirements.txt" "$examples/fastapi/requirements.txt" >"$work/requirements.txt"
+  same "$work/requirements.txt" "$work/venv/installed" && "$work/venv/bin/python" -c 'import livekit.api, fastapi' && return
   rm -rf "$work/venv"
   python3 -m venv "$work/venv" &&
-    "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt" &&
-    cp "$here/requirements.txt" "$work/venv/installed"
+    "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$work/requirements.txt" &&
+    cp "$work/requirements.txt" "$work/venv/installed"
 }
+plain_backend() { (cd "$examples/plain" && CGO_ENABLED=0 go build -o "$work/plain-backend" .); }
 build() { cd "$root" && cargo build --release --locked; }
 
-step npm-packages npm_packages
+step npm-packages npm_packages "$here/livekit"
 step python-packages python_packages
+step express-backend npm_packages "$examples/express"
+step plain-backend plain_backend
 step livekit-server "$here/livekit/server.sh" install
 if [ -z "${ROOMKEY_BIN:-}" ]; then
   step build build
@@ -65,7 +69,7 @@ case $ROOMKEY_BIN in /*) ;; *) ROOMKEY_BIN=$PWD/$ROOMKEY_BIN ;; esac
 
 # ---- the server, stopped whatever happens
 
-export ROOMKEY_BIN E2E_PYTHON=$work/venv/bin/python LK_RUN=$work/livekit LIVEKIT_URL=ws://127.0.0.1:$port
+export ROOMKEY_BIN E2E_PYTHON=$work/venv/bin/python E2E_PLAIN_BACKEND=$work/plain-backend LK_RUN=$work/livekit LIVEKIT_URL=ws://127.0.0.1:$port
 unset LIVEKIT_API_KEY LIVEKIT_API_SECRET LIVEKIT_KEYS ROOMKEY_CONFIG
 current=
 stop_all() {

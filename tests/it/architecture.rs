@@ -143,15 +143,25 @@ fn vendors_do_not_know_each_other() {
 
 #[test]
 fn data_flows_one_way() {
-    for module in
-        ["authenticate", "authorize", "livekit", "liveblocks", "role", "claims", "pattern", "template", "name", "ask"]
-    {
+    for module in [
+        "authenticate",
+        "authorize",
+        "livekit",
+        "liveblocks",
+        "role",
+        "claims",
+        "pattern",
+        "template",
+        "expression",
+        "name",
+        "ask",
+    ] {
         assert_eq!(imports(module, &["http", "serve", "service", "snapshot", "config", "cli"]), NONE, "{module}");
     }
     assert_eq!(imports("http", &["cli", "service"]), NONE);
     assert_eq!(imports("config", &["http", "serve", "service", "snapshot", "cli"]), NONE);
     assert_eq!(imports("serve", &["http", "authenticate", "authorize", "livekit", "liveblocks", "config"]), NONE);
-    for module in ["name", "claims", "pattern", "template", "clock", "random"] {
+    for module in ["name", "claims", "pattern", "template", "expression", "nearest", "clock", "random"] {
         assert_eq!(imports(module, &["authenticate", "authorize", "livekit", "liveblocks", "role"]), NONE, "{module}");
     }
 }

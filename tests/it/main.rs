@@ -17,3 +17,4 @@ mod rust_client;
 mod seams;
 mod support;
 mod vectors;
+mod when;

@@ -200,6 +200,9 @@ fn only_the_boolean_true_allows() {
         "{\"decision\":true}\n#",
         "{decision:true}",
         "{\"decision\":NaN}",
+        "{\"decision\":false,\"decision\":true}",
+        "{\"decision\":true,\"context\":{\"subject\":{\"id\":\"alice\"},\"role\":\"host\",\"role\":\"viewer\"}}",
+        "{\"decision\":true,\"context\":{\"subject\":{\"id\":\"bob\",\"id\":\"alice\"}}}",
     ] {
         both.backend.sends(reply(200, &[("content-type", "application/json")], text.as_bytes()));
         both.all(text, 503, "authorizer_unavailable");

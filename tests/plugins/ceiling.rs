@@ -163,6 +163,7 @@ fn what_is_unknown_where_it_grants_makes_an_answer_unusable() {
     let bad = [
         livekit(json!({"canPublish": false})),
         livekit(json!({"can_publsh": true})),
+        livekit(json!({"can_publsh": null})),
         livekit(json!({"video": {"can_publish": true}})),
         livekit(json!({"can_publish": "true"})),
         livekit(json!({"can_publish": 1})),
@@ -177,6 +178,7 @@ fn what_is_unknown_where_it_grants_makes_an_answer_unusable() {
         livekit(json!("can_publish")),
         livekit(json!(true)),
         liveblocks(json!({"permission": ["room:read"]})),
+        liveblocks(json!({"permission": null})),
         liveblocks(json!({"permissions": "room:read"})),
         liveblocks(json!({"permissions": []})),
         liveblocks(json!({"permissions": ["room:everything"]})),

@@ -7,16 +7,21 @@
 mod support;
 
 mod answers;
+mod broken;
+mod cache;
 mod ceiling;
+mod conformance;
 mod discovery;
 mod grants;
 mod headers;
 mod keys;
 mod overload;
 mod postgres;
+mod projects;
 mod question;
 mod refusals;
 mod rotation;
 mod session;
 mod short_forms;
 mod sql;
+mod when;

@@ -1,11 +1,29 @@
-//! A backend that is stuck.
+//! A backend that is stuck, and the connections to one that is not.
 
-use std::thread;
+use std::io::Write as _;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::support::{Roomkey, Upstream, asking, session, user};
+
+/// Node's and uvicorn's servers end an unused one after 5 s, maybe while a
+/// question is on its way.
+#[test]
+fn a_connection_is_used_again_but_not_after_four_seconds() {
+    let backend = Upstream::new();
+    let yes = br#"{"decision":true}"#;
+    let answer = [format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", yes.len()).as_bytes(), yes].concat();
+    backend.does(move |stream, _| stream.write_all(&answer).is_ok());
+    let roomkey = Roomkey::serve(&asking(&backend.url(), ""));
+    let caller = user(json!({"sub": "alice"}));
+    for (pause, connections) in [(0, 1), (1000, 1), (4200, 2)] {
+        sleep(Duration::from_millis(pause));
+        roomkey.livekit().by(&caller).send().livekit();
+        assert_eq!(backend.connections(), connections, "after {pause} ms");
+    }
+}
 
 #[test]
 fn d8_a_stuck_backend_holds_up_no_more_than_max_in_flight() {

@@ -85,8 +85,8 @@ pub(super) fn run(wanted: &Arguments) -> Result<(), Failure> {
         attributes: wanted.attributes.clone(),
         ttl: wanted.ttl.or(role.ttl).unwrap_or(settings.ttl),
     };
-    let token =
-        mint(&settings.keys, &role, &Claims::from(claims), minting, SystemClock.now()).map_err(Failure::Because)?;
+    let token = mint(&settings.projects.own().keys, &role, &Claims::from(claims), minting, SystemClock.now())
+        .map_err(Failure::Because)?;
     for (setting, why) in role.grants.dangers() {
         eprintln!("warning: {setting}: {why}");
     }

@@ -18,7 +18,7 @@ use super::json as body_json;
 use super::problem::{ApiError, Kind};
 use crate::ask::{Ask, Resource};
 use crate::claims::Claims;
-use crate::livekit::LiveKit;
+use crate::livekit::{Issued, LiveKit};
 use crate::snapshot::Snapshot;
 use wire::Dialect;
 
@@ -45,7 +45,7 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
             let permit = snapshot.engine.decide(caller, ask, &arrival.context, since).await?;
             let issued = livekit.issue(&permit, snapshot.clock.now())?;
             let room = permit.ask().resource.room().map_or("", |room| room.as_str());
-            Ok(answer(dialect, livekit, room, &issued.token, issued.name.as_deref()))
+            Ok(answer(dialect, room, &issued))
         })
         .await
 }
@@ -60,12 +60,16 @@ fn name_room(livekit: &LiveKit, dialect: Dialect, ask: &mut Ask, claims: Option<
     Ok(())
 }
 
-fn answer(dialect: Dialect, livekit: &LiveKit, room: &str, token: &str, name: Option<&str>) -> Response {
-    let url = livekit.url();
+fn answer(dialect: Dialect, room: &str, issued: &Issued<'_>) -> Response {
+    let Issued { url, token, name } = issued;
     let (status, body) = match dialect {
         Dialect::Standard => {
-            let answer =
-                StandardAnswer { server_url: url, participant_token: token, room_name: room, participant_name: name };
+            let answer = StandardAnswer {
+                server_url: url,
+                participant_token: token,
+                room_name: room,
+                participant_name: name.as_deref(),
+            };
             (StatusCode::CREATED, serde_json::to_vec(&answer))
         }
         Dialect::Short => (StatusCode::OK, serde_json::to_vec(&ShortAnswer { token, url })),

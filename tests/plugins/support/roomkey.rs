@@ -30,6 +30,7 @@ pub(crate) struct Roomkey {
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
@@ -58,8 +59,20 @@ fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran 
         std::fs::write(folder.path().join(FILE), config).unwrap();
         arguments.extend(["--config", FILE]);
     }
-    let output = command(&folder, &arguments, environment).output().unwrap();
-    Ran { code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap() }
+    end(&mut command(&folder, &arguments, environment))
+}
+
+/// Runs `conformance` beside files of these names and contents.
+pub(crate) fn conformance(arguments: &[&str], files: &[(&str, &str)]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+    end(&mut command(&folder, &[&["conformance"], arguments].concat(), &[]))
+}
+
+fn end(command: &mut Command) -> Ran {
+    let output = command.stdout(Stdio::piped()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 impl Ran {
@@ -174,6 +187,11 @@ impl Roomkey {
     fn signal(&self, signal: &str) {
         let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
+    }
+
+    /// `POST /v1/invites`.
+    pub(crate) fn invites(&self) -> Ask {
+        Ask::new(self.address, "POST", "/v1/invites")
     }
 
     pub(crate) fn is_ready(&self) -> bool {

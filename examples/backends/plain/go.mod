@@ -1,0 +1,3 @@
+module example.com/roomkey-backend
+
+go 1.22

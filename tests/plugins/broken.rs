@@ -1,0 +1,169 @@
+//! Every plug-in, broken at every step: no failure ever yields a token.
+//!
+//! What comes over a connection is cut after each byte, by its end or by
+//! silence; what a caller brings along has each byte changed, and ends at each.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use crate::keys::{by_set, claims};
+use crate::support::{
+    Answer, Ask, Cut, JWT, Key, LIVEKIT, Roomkey, Then, Upstream, asking, discovery, reply_json, serve_set, session,
+    set, user,
+};
+
+/// Of a caller's credential, what is changed and cut: each byte would be too slow.
+const STRIDE: usize = 3;
+
+/// No token, and nothing decided: nobody was asked who could tell.
+#[track_caller]
+fn must_be_undecided(answer: &Answer, what: &str) {
+    assert_eq!(answer.status, 503, "{what}: {answer:?}");
+    answer.undecided();
+}
+
+#[track_caller]
+fn must_be_token(answer: &Answer, what: &str) {
+    assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
+    assert!(answer.body.contains("eyJ"), "{what}: {answer:?}");
+}
+
+/// Cuts what a backend says after each of its bytes. Only the whole answer does.
+fn cut_everywhere(config: impl Fn(&str) -> String, asks: impl Fn(&Roomkey) -> [Ask; 2]) {
+    let backend = Upstream::new();
+    let yes = reply_json(200, &json!({"decision": true, "context": {"role": "viewer", "subject": {"id": "alice"}}}));
+    backend.sends(yes.clone());
+    let cut = Cut::before(backend.address);
+    let roomkey = Roomkey::serve(&config(&format!("http://{}/ask", cut.address)));
+    for bytes in 0..yes.len() {
+        cut.after(bytes, Then::End);
+        let [livekit, liveblocks] = asks(&roomkey);
+        must_be_undecided(&livekit.send(), &format!("LiveKit, cut after {bytes}"));
+        must_be_undecided(&liveblocks.send(), &format!("Liveblocks, cut after {bytes}"));
+    }
+    for bytes in (0..yes.len()).step_by(20) {
+        cut.after(bytes, Then::Silence);
+        let [livekit, _] = asks(&roomkey);
+        must_be_undecided(&livekit.send(), &format!("silence after {bytes}"));
+    }
+    cut.after(usize::MAX, Then::End);
+    asks(&roomkey).iter().for_each(|ask| must_be_token(&ask.send(), "the whole answer"));
+}
+
+const QUICK: &str = "timeout = \"300ms\"\n";
+
+#[test]
+fn a_callback() {
+    let caller = user(json!({"sub": "alice"}));
+    cut_everywhere(
+        |url| asking(url, QUICK),
+        |roomkey| [roomkey.livekit().by(&caller), roomkey.liveblocks().by(&caller)],
+    );
+}
+
+#[test]
+fn a_callback_with_a_cache() {
+    let caller = user(json!({"sub": "alice"}));
+    cut_everywhere(
+        |url| asking(url, &format!("{QUICK}cache = \"30s\"\n")),
+        |roomkey| [roomkey.livekit().by(&caller), roomkey.liveblocks().by(&caller)],
+    );
+}
+
+#[test]
+fn a_session() {
+    cut_everywhere(
+        |url| session(url, QUICK),
+        |roomkey| [roomkey.livekit().cookie("session=x"), roomkey.liveblocks().cookie("session=x")],
+    );
+}
+
+/// A service that cannot have its keys lets nobody in, and has them once they
+/// come whole.
+#[test]
+fn a_key_set_and_its_discovery() {
+    for discovers in [false, true] {
+        let provider = Upstream::new();
+        let cut = Cut::before(provider.address);
+        let origin = format!("http://{}", cut.address);
+        let (set, mut claims) = (set(&[Key::P256]), claims());
+        claims["iss"] = origin.clone().into();
+        let bearer = Key::P256.bearer(&claims);
+        let settings = if discovers {
+            let document = json!({"issuer": origin, "jwks_uri": provider.origin() + "/keys"});
+            discovery(&provider, document, set.clone());
+            format!("issuer = \"{origin}\"\n")
+        } else {
+            serve_set(&provider, &set);
+            format!("issuer = \"{origin}\"\njwks_url = \"{origin}/keys\"\n")
+        };
+        let whole = if discovers { 150 } else { reply_json(200, &set).len() };
+        for bytes in (0..whole).step_by(11) {
+            cut.after(bytes, if bytes % 2 == 0 { Then::End } else { Then::Silence });
+            let roomkey = Roomkey::serve(&by_set(&settings));
+            assert!(!roomkey.is_ready(), "{bytes}");
+            // With a cut by silence the answer waits for the fetch, which ends in 3 s.
+            if bytes % 2 == 0 {
+                must_be_undecided(&roomkey.livekit().by(&bearer).send(), &format!("cut after {bytes}"));
+            }
+        }
+        let roomkey = Roomkey::serve(&by_set(&settings));
+        cut.after(usize::MAX, Then::End);
+        roomkey.wait_until_ready();
+        must_be_token(&roomkey.livekit().by(&bearer).send(), "the whole set");
+    }
+}
+
+/// Changes each byte of a credential, and ends it at each.
+fn spoiled(good: &str) -> impl Iterator<Item = String> {
+    let cut = (0..good.len()).step_by(STRIDE).map(|at| good[..at].to_owned());
+    let changed = (0..good.len()).step_by(STRIDE).flat_map(move |at| {
+        ["A", "z", "."].into_iter().filter_map(move |other| {
+            let changed = format!("{}{other}{}", &good[..at], &good[at + 1..]);
+            (changed != good).then_some(changed)
+        })
+    });
+    cut.chain(changed).chain([format!("{good}A"), format!("A{good}"), format!("{good}.{good}"), String::new()])
+}
+
+#[track_caller]
+fn only_whole(roomkey: &Roomkey, good: &str, body: &Value) {
+    let ask = |credential: &str| roomkey.livekit().body(body).by(&format!("Bearer {credential}")).send();
+    must_be_token(&ask(good), "the right one");
+    for credential in spoiled(good) {
+        let answer = ask(&credential);
+        assert_eq!(answer.status, 401, "{credential}: {answer:?}");
+        answer.unauthenticated();
+    }
+    must_be_token(&ask(good), "the right one, at the end");
+}
+
+#[test]
+fn a_login() {
+    let roomkey = Roomkey::serve(&asking_nobody(JWT));
+    let good = user(json!({"sub": "alice"}));
+    only_whole(&roomkey, good.strip_prefix("Bearer ").unwrap(), &json!({"room_name": "standup"}));
+}
+
+#[test]
+fn an_api_key_and_an_invite() {
+    let key = format!("rk_backend_{}", "k".repeat(43));
+    let sha256 = digest(&SHA256, key.as_bytes());
+    let sha256 = sha256.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let entry =
+        format!("{{ name = \"backend\", sha256 = \"{sha256}\", scopes = [\"token\", \"invites\"], roles = [\"*\"] }}");
+    let invites = "[[authenticate]]\nkind = \"invite\"\nsecret = \"CANARY-invites-0123456789-0123456789\"\n";
+    let keys = format!("[[authenticate]]\nkind = \"api_key\"\nkeys = [{entry}]\n");
+    let roomkey = Roomkey::serve(&asking_nobody(&(invites.to_owned() + &keys)));
+    only_whole(&roomkey, &key, &json!({"room_name": "standup", "participant_identity": "alice", "role": "viewer"}));
+    let made = roomkey.invites().by(&format!("Bearer {key}"));
+    let made = made.body(&json!({"room": "standup", "role": "viewer", "expires_in": "1h"})).send();
+    let invite = made.json()["invite"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
+    only_whole(&roomkey, &invite, &json!({"room_name": "standup"}));
+}
+
+/// Decides by what came along, and by a rule.
+fn asking_nobody(authenticators: &str) -> String {
+    let rules = "[[authorize]]\nkind = \"credential\"\n[[authorize]]\nkind = \"rules\"\nrules = [{ room = \"standup\", claims = { sub = \"alice\" }, role = \"viewer\" }]\n";
+    format!("{LIVEKIT}{authenticators}{rules}")
+}
