@@ -15,8 +15,7 @@ use super::layer::folder_of;
 
 use super::section::{Found, Section};
 use crate::ask::Provider;
-use crate::authorize::{BadQuery, Dialect, Parameter, Query, Source, SqlSettings};
-use crate::nearest::nearest_of;
+use crate::authorize::{Dialect, Parameter, Query, Source, SqlSettings};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -57,17 +56,7 @@ pub(super) fn authorizer(section: &mut Section<'_>, known: &Known<'_>, warnings:
         Source::Sqlite(_) => Dialect::Sqlite,
         Source::Postgres(_) => Dialect::Postgres,
     };
-    let query = match Query::parse(&text?, dialect) {
-        Ok(query) => query,
-        Err(why) => {
-            let near = match &why {
-                BadQuery::Unknown(name) => nearest_of(name, Parameter::placeholders()),
-                BadQuery::Other(_) => String::new(),
-            };
-            section.fail("query", format!("{why}{near}"));
-            return None;
-        }
-    };
+    let query = Query::parse(&text?, dialect).map_err(|why| section.fail("query", why)).ok()?;
     for (parameter, missing) in [
         (Parameter::User, "does not mention :user, so that its answer is the same for everyone"),
         (Parameter::Room, "does not mention :room, so that its answer is the same for every room"),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, Forward, MEMBERS, Roomkey, Server, run_online, skipped, sql, user, variable};
+use crate::support::{Answer, Cut, Forward, MEMBERS, Roomkey, Server, Then, run_online, skipped, sql, user, variable};
 
 const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl text);";
 const PASSWORD: &str = "CANARY-postgres-password";
@@ -231,7 +231,7 @@ fn fifty_at_once_are_all_answered_by_two_connections() {
 fn it_starts_without_its_database_and_works_once_that_is_there() {
     let Some(server) = Server::without("t_later") else { return };
     let forward = Forward::closed();
-    let roomkey = Roomkey::serve(&sql(&server.by(&forward), MEMBERS, ""));
+    let roomkey = Roomkey::serve(&sql(&server.by(forward.address), MEMBERS, ""));
     enter(&roomkey, "alice", "standup").undecided();
     roomkey.must_say(&["\"level\":\"ERROR\"", "authorize[0]", "Cannot ask the database", "Connection refused"]);
     assert!(!roomkey.is_ready());
@@ -251,7 +251,7 @@ fn connections_that_are_gone_are_replaced() {
     let Some(server) = members("t_gone", "('alice', 'standup', 'viewer', null, null)") else { return };
     let forward = Forward::closed();
     forward.open(server.address());
-    for url in [server.url(), server.by(&forward)] {
+    for url in [server.url(), server.by(forward.address)] {
         let roomkey = Roomkey::serve(&sql(&url, MEMBERS, "timeout = \"10s\"\n"));
         roomkey.wait_until_ready();
         for round in 0..20 {
@@ -271,12 +271,36 @@ fn connections_that_are_gone_are_replaced() {
     }
 }
 
+/// From the login to the end of the transaction.
+#[test]
+fn an_answer_that_breaks_off_anywhere_is_undecided() {
+    let Some(server) = members("t_cut", "('alice', 'standup', 'viewer', null, null)") else { return };
+    for (then, stride, timeout) in [(Then::End, 1, "10s"), (Then::Silence, 40, "300ms")] {
+        let cut = Cut::before(server.address());
+        cut.after(0, then);
+        let roomkey = Roomkey::serve(&sql(&server.by(cut.address), MEMBERS, &format!("timeout = \"{timeout}\"\n")));
+        let mut bytes = 0;
+        loop {
+            let answer = enter(&roomkey, "alice", "standup");
+            if answer.status == 201 {
+                break;
+            }
+            answer.undecided();
+            bytes += stride;
+            assert!(bytes < 5000, "never: {}", roomkey.said());
+            cut.after(bytes, then);
+        }
+        // With the row in it, the login and the three answers are longer.
+        assert!(bytes > 500, "after {bytes} bytes");
+    }
+}
+
 #[test]
 fn a_server_that_says_nothing_is_undecided_in_time() {
     let Some(server) = members("t_silent", "('alice', 'standup', 'viewer', null, null)") else { return };
     // It accepts, and that is all.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = server.url().replace(&server.address().to_string(), &silent.local_addr().unwrap().to_string());
+    let url = server.by(silent.local_addr().unwrap());
     let roomkey = Roomkey::serve(&sql(&url, MEMBERS, "timeout = \"300ms\"\n"));
     let since = Instant::now();
     enter(&roomkey, "alice", "standup").undecided();
@@ -289,7 +313,7 @@ fn the_password_is_never_written_down() {
     let Some(server) = members("t_secret", "('alice', 'standup', 'viewer', null, null)") else { return };
     let trace = "[log]\nlevel = \"trace\"\n";
     let wrong = server.url().replace(PASSWORD, "CANARY-wrong-password");
-    let nowhere = server.url().replace(&server.address().to_string(), "127.0.0.1:1");
+    let nowhere = server.by(([127, 0, 0, 1], 1).into());
     let cases = [
         (server.url(), MEMBERS),
         (server.url(), "select role from nowhere where user_id = :user and room = :room"),

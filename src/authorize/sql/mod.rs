@@ -24,7 +24,7 @@ use super::{Authorizer, Unavailable, Verdict};
 use crate::ask::{Ask, Context};
 use crate::authenticate::Caller;
 use crate::units;
-pub(crate) use query::{BadQuery, Dialect, Parameter, Query};
+pub(crate) use query::{Dialect, Parameter, Query};
 
 const KIND: &str = "sql";
 

@@ -9,6 +9,8 @@
 
 use std::fmt::Write as _;
 
+use crate::nearest::nearest_of;
+
 /// The longest query in bytes.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
 
@@ -41,11 +43,6 @@ impl Parameter {
             Self::Provider => ":provider",
         }
     }
-
-    /// All that there are, to find the one that was meant.
-    pub(crate) fn placeholders() -> impl Iterator<Item = &'static str> {
-        Self::ALL.into_iter().map(Self::placeholder)
-    }
 }
 
 /// A query as its database understands it.
@@ -57,25 +54,16 @@ pub(crate) struct Query {
     pub(super) parameters: Vec<Parameter>,
 }
 
-/// Why a text is no query.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadQuery {
-    #[error("`{0}` is none of :user, :room, :provider")]
-    Unknown(String),
-    #[error("{0}")]
-    Other(String),
-}
-
 impl Query {
     /// # Errors
     ///
     /// What is wrong with the text, and what would be right.
-    pub(crate) fn parse(text: &str, dialect: Dialect) -> Result<Self, BadQuery> {
+    pub(crate) fn parse(text: &str, dialect: Dialect) -> Result<Self, String> {
         if text.len() > MAX_BYTES {
-            return Err(other("has more than 16 KiB; make a view of it and select from that"));
+            return Err("has more than 16 KiB; make a view of it and select from that".to_owned());
         }
         if text.contains('\0') {
-            return Err(other("has a NUL in it; take it out"));
+            return Err("has a NUL in it; take it out".to_owned());
         }
         let mut reader = Reader { text, at: 0, dialect, query: Self { sql: String::new(), parameters: Vec::new() } };
         reader.read()?;
@@ -86,10 +74,6 @@ impl Query {
     pub(crate) fn mentions(&self, parameter: Parameter) -> bool {
         self.parameters.contains(&parameter)
     }
-}
-
-fn other(why: impl Into<String>) -> BadQuery {
-    BadQuery::Other(why.into())
 }
 
 fn begins_name(c: char) -> bool {
@@ -127,7 +111,7 @@ impl<'a> Reader<'a> {
         self.skip(bytes);
     }
 
-    fn read(&mut self) -> Result<(), BadQuery> {
+    fn read(&mut self) -> Result<(), String> {
         let postgres = self.dialect == Dialect::Postgres;
         let mut has_begun = false;
         while let Some(c) = self.rest().chars().next() {
@@ -140,9 +124,9 @@ impl<'a> Reader<'a> {
                     let word = self.rest()[..self.run(is_in_name)].to_ascii_lowercase();
                     if !READING.contains(&&*word) {
                         let found = if word.is_empty() { format!("`{c}`") } else { format!("`{word}`") };
-                        return Err(other(format!(
+                        return Err(format!(
                             "begins with {found}; it may only read, and so must begin with select, with or values"
-                        )));
+                        ));
                     }
                     has_begun = true;
                     self.copy(word.len());
@@ -162,18 +146,18 @@ impl<'a> Reader<'a> {
                 (':', Some(':' | '=')) => self.copy(2),
                 (':', Some(c)) if begins_name(c) => self.placeholder()?,
                 (':', Some('0'..='9')) | ('?' | '@' | '$' | '#', _) if !postgres => {
-                    return Err(other(format!(
+                    return Err(format!(
                         "has a `{c}` outside of strings and comments, which is a parameter to SQLite; the parameters here are :user, :room, :provider"
-                    )));
+                    ));
                 }
                 (c, _) => self.copy(c.len_utf8()),
             }
         }
-        if has_begun { Ok(()) } else { Err(other("holds no statement; write `select role from … where …`")) }
+        if has_begun { Ok(()) } else { Err("holds no statement; write `select role from … where …`".to_owned()) }
     }
 
     /// After a `;`, which is left out, nothing more may be said.
-    fn end(&mut self, has_begun: bool) -> Result<(), BadQuery> {
+    fn end(&mut self, has_begun: bool) -> Result<(), String> {
         self.skip(1);
         let kept = self.query.sql.len();
         while let Some(c) = self.rest().chars().next() {
@@ -182,14 +166,14 @@ impl<'a> Reader<'a> {
             } else if self.rest().starts_with("--") || self.rest().starts_with("/*") {
                 self.comment()?;
             } else {
-                return Err(other("holds more than one statement; keep the one before the `;`"));
+                return Err("holds more than one statement; keep the one before the `;`".to_owned());
             }
         }
         self.query.sql.truncate(kept);
-        if has_begun { Ok(()) } else { Err(other("holds no statement; write `select role from … where …`")) }
+        if has_begun { Ok(()) } else { Err("holds no statement; write `select role from … where …`".to_owned()) }
     }
 
-    fn comment(&mut self) -> Result<(), BadQuery> {
+    fn comment(&mut self) -> Result<(), String> {
         if self.rest().starts_with("--") {
             let postgres = self.dialect == Dialect::Postgres;
             let line = self.run(|c| c != '\n' && !(postgres && c == '\r'));
@@ -209,7 +193,7 @@ impl<'a> Reader<'a> {
             } else if let Some(c) = rest.chars().next() {
                 self.copy(c.len_utf8());
             } else {
-                return Err(other("has a comment that does not end; close it with `*/`"));
+                return Err("has a comment that does not end; close it with `*/`".to_owned());
             }
             if depth == 0 {
                 return Ok(());
@@ -218,10 +202,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Up to a mark, from one byte after here.
-    fn until(&mut self, mark: &str) -> Result<(), BadQuery> {
+    fn until(&mut self, mark: &str) -> Result<(), String> {
         let found = self.rest()[1..].find(mark);
         let Some(at) = found else {
-            return Err(other(format!("has a quotation that does not end; close it with `{mark}`")));
+            return Err(format!("has a quotation that does not end; close it with `{mark}`"));
         };
         self.copy(1 + at + mark.len());
         Ok(())
@@ -229,7 +213,7 @@ impl<'a> Reader<'a> {
 
     /// A string or a quoted name; the quote in it is written twice, and with
     /// `escapes` also behind a backslash.
-    fn quoted(&mut self, quote: char, escapes: bool) -> Result<(), BadQuery> {
+    fn quoted(&mut self, quote: char, escapes: bool) -> Result<(), String> {
         self.copy(1);
         loop {
             let rest = self.rest();
@@ -248,17 +232,16 @@ impl<'a> Reader<'a> {
                     self.copy(between + 1);
                 }
                 (Some(c), _) => self.copy(c.len_utf8()),
-                (None, _) => return Err(other(format!("has a quotation that does not end; close it with `{quote}`"))),
+                (None, _) => return Err(format!("has a quotation that does not end; close it with `{quote}`")),
             }
         }
     }
 
     /// `$tag$ … $tag$`.
-    fn dollar(&mut self, next: Option<char>) -> Result<(), BadQuery> {
+    fn dollar(&mut self, next: Option<char>) -> Result<(), String> {
         if next.is_some_and(|c| c.is_ascii_digit()) {
-            return Err(other(
-                "has a numbered parameter; write :user, :room or :provider, which are numbered by themselves",
-            ));
+            return Err("has a numbered parameter; write :user, :room or :provider, which are numbered by themselves"
+                .to_owned());
         }
         let tag = &self.rest()[1..];
         let tag = &tag[..tag.find(|c| !is_in_name(c)).unwrap_or(tag.len())];
@@ -271,22 +254,25 @@ impl<'a> Reader<'a> {
         self.until(&mark)
     }
 
-    fn placeholder(&mut self) -> Result<(), BadQuery> {
+    fn placeholder(&mut self) -> Result<(), String> {
         // In `a[1:user]` it is a column, and no space makes the difference.
         if let Some(before) = self.text[..self.at].chars().next_back()
             && (is_in_name(before) || ['$', ']', ')', '[', '"', '\'', '`'].contains(&before))
         {
-            return Err(other(format!(
+            return Err(format!(
                 "has a `:` right after `{before}`, which could be a placeholder or part of a slice; put a space before it, or on both its sides"
-            )));
+            ));
         }
         let name =
             self.rest()[1..].find(|c| !is_in_name(c) && c != '$').map_or(self.rest(), |end| &self.rest()[..=end]);
         let parameter = Parameter::ALL.into_iter().find(|known| known.placeholder() == name);
-        let parameter = parameter.ok_or_else(|| BadQuery::Unknown(name.to_owned()))?;
+        let parameter = parameter.ok_or_else(|| {
+            let near = nearest_of(name, Parameter::ALL.into_iter().map(Parameter::placeholder));
+            format!("`{name}` is none of :user, :room, :provider{near}")
+        })?;
         self.skip(name.len());
         self.query.parameters.push(parameter);
         let mark = if self.dialect == Dialect::Postgres { '$' } else { '?' };
-        write!(self.query.sql, "{mark}{}", self.query.parameters.len()).map_err(|error| other(error.to_string()))
+        write!(self.query.sql, "{mark}{}", self.query.parameters.len()).map_err(|error| error.to_string())
     }
 }

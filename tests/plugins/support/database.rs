@@ -97,9 +97,9 @@ impl Server {
         self.pooler.replace("/postgres?", &format!("/{}?", self.name))
     }
 
-    /// By way of `forward`.
-    pub(crate) fn by(&self, forward: &Forward) -> String {
-        self.url().replace(&self.address().to_string(), &forward.address.to_string())
+    /// By way of what listens there.
+    pub(crate) fn by(&self, address: SocketAddr) -> String {
+        self.url().replace(&self.address().to_string(), &address.to_string())
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
