@@ -70,6 +70,7 @@ mod service;
 mod snapshot;
 mod telemetry;
 pub mod template;
+mod units;
 
 pub use config::{Config, Problem, Purpose, Sources};
 pub use service::{BuildError, Builder, Handle, Roomkey};

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::authenticate::{self, ApiKeys, Authenticator, Chain, KeySets};
-use crate::authorize::{Authorizer, Engine, Veto};
+use crate::authorize::{Authorizer, Databases, Engine, Veto};
 use crate::clock::Clock;
 use crate::config::{Config, Cors, Server};
 use crate::invite::{InviteKey, Uses};
@@ -36,6 +36,7 @@ pub(crate) struct Outside {
     pub(crate) plug_ins: PlugIns,
     pub(crate) pools: Pools,
     pub(crate) key_sets: KeySets,
+    pub(crate) databases: Databases,
     pub(crate) uses: Arc<Uses>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -51,7 +52,8 @@ pub(crate) struct PlugIns {
 
 impl Outside {
     pub(crate) fn new(plug_ins: PlugIns, clock: Arc<dyn Clock>) -> Self {
-        Self { plug_ins, pools: Pools::default(), key_sets: KeySets::default(), uses: Arc::default(), clock }
+        let (pools, key_sets, databases) = (Pools::default(), KeySets::default(), Databases::default());
+        Self { plug_ins, pools, key_sets, databases, uses: Arc::default(), clock }
     }
 }
 
@@ -61,12 +63,12 @@ impl Snapshot {
     /// TLS cannot be set up, and something configured needs it.
     pub(crate) fn new(config: &Config, outside: &Outside) -> Result<Self, String> {
         let PlugIns { mut authenticators, mut authorizers, vetoes } = outside.plug_ins.clone();
-        let Outside { pools, key_sets, uses, clock, .. } = outside;
+        let Outside { pools, key_sets, databases, uses, clock, .. } = outside;
         for settings in &config.authenticate {
             authenticators.push(settings.build(pools, key_sets, uses)?);
         }
         for settings in &config.authorize {
-            authorizers.push(settings.build(pools, clock)?);
+            authorizers.push(settings.build(pools, databases, clock)?);
         }
         let api_keys = config.authenticate.iter().filter_map(|settings| match settings {
             authenticate::Settings::ApiKey(keys) => Some(keys),

@@ -13,6 +13,7 @@ mod engine;
 mod permit;
 mod rules;
 mod settings;
+mod sql;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) use engine::{MAX_TTL, MIN_TTL, cut_reason};
 pub use permit::Permit;
 pub(crate) use rules::{Effect, LiveblocksRoom, Rule, Where};
 pub(crate) use settings::Settings;
+pub(crate) use sql::{BadQuery, Databases, Dialect, Parameter, Query, Source, Sql, SqlSettings};
 
 use crate::ask::{Ask, Context};
 use crate::authenticate::Caller;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::authorize::{Literal, MAX_TTL, MIN_TTL, Overrides};
-use crate::config::units;
 use crate::json::{self, Unread};
 use crate::liveblocks::Permissions;
 use crate::livekit::LiteralGrants;
+use crate::units;
 
 /// A decision, and what goes with it.
 #[derive(Debug)]
@@ -112,12 +112,8 @@ fn subject(subject: &Value) -> Result<Subject, String> {
 }
 
 fn ttl(value: &Value) -> Result<Duration, String> {
-    let ttl = match value {
-        Value::String(text) => units::duration(text),
-        Value::Number(number) => number.as_u64().map(Duration::from_secs),
-        _ => None,
-    };
-    ttl.filter(|ttl| (MIN_TTL..=MAX_TTL).contains(ttl))
+    units::duration_in(value)
+        .filter(|ttl| (MIN_TTL..=MAX_TTL).contains(ttl))
         .ok_or_else(|| "`livekit.ttl` is no duration from 2m to 24h".to_owned())
 }
 

@@ -149,7 +149,11 @@ impl Files {
 /// The runtime that a command's future runs on.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::Because(format!("cannot start: {error}")))?.block_on(work)
+    let runtime = runtime.map_err(|error| Failure::Because(format!("cannot start: {error}")))?;
+    let done = runtime.block_on(work);
+    // A file or a name server that hangs must not keep us.
+    runtime.shutdown_background();
+    done
 }
 
 fn warn(problems: &[Problem]) {

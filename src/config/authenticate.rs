@@ -26,7 +26,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
     let mut read = Vec::new();
     let mut sections = sections.unwrap_or_default().into_iter().peekable();
     while let Some(mut section) = sections.next() {
-        let Some(kind) = section.kind(&KINDS, &[]) else { continue };
+        let Some(kind) = section.kind(&KINDS) else { continue };
         let settings = match kind.as_str() {
             "jwt" => jwt(&mut section, warnings).map(Box::new).map(Settings::Jwt),
             "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),

@@ -7,7 +7,7 @@ use super::authenticate::tests;
 use super::projects;
 use super::section::Section;
 use crate::ask::Provider;
-use crate::authorize::{Credential, Effect, LiveblocksRoom, Rule, Settings, Where};
+use crate::authorize::{Credential, Effect, LiveblocksRoom, Rule, Settings, Sql, Where};
 use crate::expression::Expression;
 use crate::liveblocks::Permissions;
 use crate::nearest::nearest_of;
@@ -16,9 +16,7 @@ use crate::project::Projects;
 use crate::role::{Role, Roles};
 use crate::template::Template;
 
-/// Kinds that a later version will have.
-const LATER: [&str; 1] = ["sql"];
-const KINDS: [&str; 3] = ["rules", "credential", "callback"];
+const KINDS: [&str; 4] = ["rules", "credential", "callback", "sql"];
 
 /// Liveblocks takes ten patterns in a token, one of which is the room asked
 /// for, if one is.
@@ -35,7 +33,7 @@ pub(super) struct Known<'a> {
 pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnings: &mut Warnings) -> Vec<Settings> {
     let mut read = Vec::new();
     for mut section in sections.unwrap_or_default() {
-        let Some(kind) = section.kind(&KINDS, &LATER) else { continue };
+        let Some(kind) = section.kind(&KINDS) else { continue };
         match kind.as_str() {
             "rules" => {
                 if !section.has("rules") {
@@ -53,6 +51,10 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
             "callback" => {
                 let settings = super::callback::authorizer(&mut section, known, warnings);
                 read.extend(settings.map(Box::new).map(Settings::Callback));
+            }
+            Sql::KIND => {
+                let settings = super::sql::authorizer(&mut section, known, warnings);
+                read.extend(settings.map(Box::new).map(Settings::Sql));
             }
             Credential::KIND => read.push(Settings::Credential),
             // `Section::kind` gives no other.

@@ -20,7 +20,7 @@ mod secrets;
 mod section;
 mod server;
 mod short_forms;
-pub(crate) mod units;
+mod sql;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;

@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use super::file::Reader;
 use super::layer::{Layer, folder_of, json_of, kind_name, own_members, place_of};
 use super::problem::Problems;
-use super::units;
 use crate::nearest::{nearest, nearest_of};
+use crate::units;
 
 /// Begins the place of everything that came from the environment.
 pub(super) const FROM_ENVIRONMENT: &str = "environment variable ";
@@ -130,7 +130,7 @@ impl<'a> Section<'a> {
     }
 
     /// An entry's `kind`, if it is one of these; else says what is wrong with it.
-    pub(super) fn kind(&mut self, kinds: &[&str], later: &[&str]) -> Option<String> {
+    pub(super) fn kind(&mut self, kinds: &[&str]) -> Option<String> {
         let all = kinds.join(", ");
         if !self.has("kind") {
             match nearest("kind", self.places.keys().map(String::as_str)) {
@@ -139,9 +139,7 @@ impl<'a> Section<'a> {
             }
         }
         let kind = self.text("kind")?;
-        if later.contains(&&*kind) {
-            self.fail("kind", format!("{kind:?} is not there yet in this version of Roomkey; take it out"));
-        } else if !kinds.contains(&&*kind) {
+        if !kinds.contains(&&*kind) {
             let near = nearest_of(&kind, kinds.iter().copied());
             self.fail("kind", format!("{kind:?} is none of {all}{near}"));
         }

@@ -16,11 +16,11 @@ use super::json::{self, shown};
 use super::problem::{ApiError, Kind};
 use crate::ask::Provider;
 use crate::authenticate::{ApiKey, Scope};
-use crate::config::units;
 use crate::invite::{Invite, InviteKey};
 use crate::name::{MAX_LIVEKIT_BYTES, RoomName};
 use crate::random::hex128;
 use crate::snapshot::Snapshot;
+use crate::units;
 
 /// An invite for less could be over before it is opened.
 const MIN_TTL: Duration = Duration::from_mins(1);
@@ -94,12 +94,7 @@ fn read(mut body: Map<String, Value>, invites: &InviteKey, now: i64) -> Result<I
 }
 
 fn expires_in(value: Option<&Value>, max: Duration) -> Result<Duration, ApiError> {
-    let ttl = match value {
-        Some(Value::String(text)) => units::duration(text),
-        Some(Value::Number(number)) => number.as_u64().map(Duration::from_secs),
-        _ => None,
-    };
-    ttl.filter(|ttl| (MIN_TTL..=max).contains(ttl)).ok_or_else(|| {
+    value.and_then(units::duration_in).filter(|ttl| (MIN_TTL..=max).contains(ttl)).ok_or_else(|| {
         ApiError::invalid(
             "expires_in",
             format_args!("must be a duration from 1m to {}, such as \"24h\"", units::display(max)),

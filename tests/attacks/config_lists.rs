@@ -57,7 +57,12 @@ fn rules_that_cannot_be_are_refused() {
         ("an unknown kind", End("[[authorize]]\nkind = \"rule\"\n"), &[], "authorize[1].kind"),
         ("no kind", End("[[authorize]]\nrules = []\n"), &[], "authorize[1].kind"),
         ("no rules", End("[[authorize]]\nkind = \"rules\"\n"), &[], "authorize[1].rules"),
-        ("sql, later", End("[[authorize]]\nkind = \"sql\"\n"), &[], "authorize[1].kind"),
+        (
+            "a database without a query",
+            End("[[authorize]]\nkind = \"sql\"\nurl = \"sqlite:a.db\"\n"),
+            &[],
+            "authorize[1].query",
+        ),
         ("a callback to nowhere", End("[[authorize]]\nkind = \"callback\"\n"), &[], "authorize[1].url"),
         (
             "a setting of another kind",

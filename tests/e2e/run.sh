@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Roomkey end to end: the built binary, the real livekit-server, real participants, official SDKs. From any folder:
-#   tests/e2e/run.sh [SUITE]...      all suites without a name: dev clients verify sidecar compose backends browser grants tokens,
+#   tests/e2e/run.sh [SUITE]...      all suites without a name: dev clients verify sidecar sql compose backends browser grants tokens,
 #                                    and those of liveblocks.sh
 # Needs Node >= 20, Go, Python 3 with venv, curl, and cargo unless ROOMKEY_BIN names a binary. Installs the rest by itself: npm
 # packages beside each package.json, livekit-server (built once into ~/.cache), a Python environment in target/e2e.
@@ -21,7 +21,7 @@ verbose=
 suites=("$@")
 everything=
 [ ${#suites[@]} -gt 0 ] || everything=1
-[ ${#suites[@]} -gt 0 ] || suites=(dev clients verify sidecar compose backends browser grants tokens)
+[ ${#suites[@]} -gt 0 ] || suites=(dev clients verify sidecar sql compose backends browser grants tokens)
 for suite in "${suites[@]}"; do
   [ -f "$here/$suite.mjs" ] || { echo "no such suite: $suite" >&2; exit 64; }
 done

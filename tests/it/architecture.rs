@@ -169,7 +169,9 @@ fn data_flows_one_way() {
 /// The files of a folder that are one plug-in each.
 fn siblings(folder: &str, shared: &[&str]) -> Vec<(String, File)> {
     let own = files(&[&format!("src/{folder}")]).into_iter();
-    let named = own.map(|file| (Path::new(&file.path).file_stem().unwrap().to_str().unwrap().to_owned(), file));
+    let within = |file: &File| file.path[format!("src/{folder}/").len()..].to_owned();
+    // A folder is one plug-in too.
+    let named = own.map(|file| (within(&file).split(['/', '.']).next().unwrap().to_owned(), file));
     named.filter(|(name, _)| !shared.contains(&name.as_str())).collect()
 }
 

@@ -14,9 +14,9 @@ use super::kit::{Credential, Draft, Kit, Said, Subject, draft, now, random};
 use super::report::{Report, Verdict};
 use crate::ask::{Action, Resource};
 use crate::callback::{Bearer, DEFAULT_TIMEOUT, ID, SIGNATURE, SigningSecret};
-use crate::config::units::display;
 use crate::name::RoomName;
 use crate::outbound::NoAnswer;
+use crate::units::display;
 
 /// Seconds by which a timestamp is wrong; Standard Webhooks' libraries take 5
 /// minutes either way.

@@ -16,9 +16,9 @@ use crate::authenticate::Caller;
 use crate::callback::{Answer, Bearer, DEFAULT_CONNECT_TIMEOUT, DEFAULT_TIMEOUT, Question, Reply, SigningSecret, Who};
 use crate::claims::Claims;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::units::display;
 use crate::outbound::{self, Call, MAX_ANSWER_BYTES, NoAnswer, Outbound, Pools};
 use crate::random::hex128;
+use crate::units::display;
 
 /// How much of a text from an answer is shown, in characters.
 const SHOWN: usize = 40;

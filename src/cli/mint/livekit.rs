@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::{Failure, Files, role};
 use crate::claims::Claims;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, Purpose, units};
+use crate::config::{Config, Purpose};
 use crate::livekit::{HandWritten, Minting, Role, mint};
+use crate::units;
 
 const MIN_TTL: Duration = Duration::from_secs(1);
 const MAX_TTL: Duration = Duration::from_hours(24);

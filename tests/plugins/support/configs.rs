@@ -52,3 +52,13 @@ pub(crate) fn asking(url: &str, more: &str) -> String {
 pub(crate) fn session(url: &str, more: &str) -> String {
     format!("{LIVEKIT}{LIVEBLOCKS}{SESSION}url = \"{url}\"\n{more}")
 }
+
+/// The query of most tests.
+pub(crate) const MEMBERS: &str = "select role, name, ttl from members where user_id = :user and room = :room";
+
+/// Users by JWT, rows at `url`.
+pub(crate) fn sql(url: &str, query: &str, more: &str) -> String {
+    format!(
+        "{LIVEKIT}{LIVEBLOCKS}{JWT}[[authorize]]\nkind = \"sql\"\nurl = \"{url}\"\nquery = \"\"\"{query}\"\"\"\n{more}\n"
+    )
+}

@@ -4,16 +4,18 @@
 mod answer;
 mod configs;
 mod cut;
+mod database;
 mod keys;
 mod roomkey;
 mod upstream;
 
 pub(crate) use answer::Answer;
 pub(crate) use configs::{
-    APP_SECRET, AUTHORIZE, JWT, LIVEBLOCKS, LIVEBLOCKS_SECRET, LIVEKIT, LIVEKIT_SECRET, SESSION, SIGNING, asking,
-    session,
+    APP_SECRET, AUTHORIZE, JWT, LIVEBLOCKS, LIVEBLOCKS_SECRET, LIVEKIT, LIVEKIT_SECRET, MEMBERS, SESSION, SIGNING,
+    asking, session, sql,
 };
 pub(crate) use cut::{Cut, Then};
+pub(crate) use database::{File, Forward, Server, skipped, variable};
 pub(crate) use keys::{Key, claims_of, discovery, hs256, now, serve_set, set, tag, user};
-pub(crate) use roomkey::{Ask, Ran, Roomkey, conformance, run};
+pub(crate) use roomkey::{Ask, Ran, Roomkey, conformance, run, run_online};
 pub(crate) use upstream::{Seen, Upstream, hold, reply, reply_json};

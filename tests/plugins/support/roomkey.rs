@@ -44,8 +44,17 @@ fn command(folder: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -
 
 /// Runs `check` over a configuration.
 pub(crate) fn run(config: &str, environment: &[(&str, &str)]) -> Ran {
+    check(&["check"], config, environment)
+}
+
+/// Runs `check`, which also asks what is remote.
+pub(crate) fn run_online(config: &str) -> Ran {
+    check(&["check", "--online"], config, &[])
+}
+
+fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
-    let mut arguments = vec!["check"];
+    let mut arguments = arguments.to_vec();
     if !config.is_empty() {
         std::fs::write(folder.path().join(FILE), config).unwrap();
         arguments.extend(["--config", FILE]);
@@ -79,9 +88,14 @@ impl Ran {
 impl Roomkey {
     #[track_caller]
     pub(crate) fn serve(config: &str) -> Self {
+        Self::serve_with(config, &[])
+    }
+
+    #[track_caller]
+    pub(crate) fn serve_with(config: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), config).unwrap();
-        Self::start(folder, &["serve", "--config", FILE], &[])
+        Self::start(folder, &["serve", "--config", FILE], environment)
     }
 
     /// By the environment alone.
@@ -154,6 +168,30 @@ impl Roomkey {
     /// `POST /v1/invites`.
     pub(crate) fn invites(&self) -> Ask {
         Ask::new(self.address, "POST", "/v1/invites")
+    }
+
+    /// Makes it read its configuration again.
+    pub(crate) fn reload(&self) {
+        self.signal("-HUP");
+    }
+
+    /// Tells it to end; gives its exit code.
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                return ended.code();
+            }
+            assert!(Instant::now() < until, "it does not end: {}", self.said());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// Reads `"10m"`: a whole number and one of `ms s m h d`; a bare number is
 /// seconds.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
@@ -17,6 +19,16 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// A duration as JSON has it: as [`duration`] reads it, or a whole number of
+/// seconds.
+pub(crate) fn duration_in(value: &Value) -> Option<Duration> {
+    match value {
+        Value::String(text) => duration(text),
+        Value::Number(number) => number.as_u64().map(Duration::from_secs),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 /// Reads `"64KiB"`: a whole number and one of `B KiB MiB`, or `KB MB` for

@@ -1,0 +1,163 @@
+//! An SQLite file, read and never written.
+//!
+//! It is opened anew for as long as it is not there, and when another file takes
+//! its name. One in WAL mode needs its folder to be writable, or its `-shm` file
+//! to be there.
+//!
+//! Nothing waits for the file on a thread that serves requests, and a query that
+//! does not end is ended: it may run as long as the authorizer's timeout.
+//!
+//! Sources: `sqlite.org/c3ref/open.html`, `sqlite.org/pragma.html#pragma_query_only`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Statement, params_from_iter};
+use serde_json::{Number, Value};
+
+use super::pool::Pool;
+use super::row::{MAX_ROWS, Row};
+
+/// How many steps of a query lie between two looks at the clock: far below a
+/// millisecond.
+const STEPS: i32 = 10_000;
+/// The longest value in bytes that is read.
+const MAX_VALUE_BYTES: i32 = 1024 * 1024;
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    path: PathBuf,
+    timeout: Duration,
+    pool: Arc<Pool<Open>>,
+}
+
+/// A connection, and which file it is to.
+struct Open {
+    connection: Connection,
+    file: Option<FileId>,
+}
+
+/// A backup that is put in place leaves another file under the same name.
+type FileId = (u64, u64);
+
+impl Sqlite {
+    pub(super) fn new(path: PathBuf, timeout: Duration, max_connections: usize) -> Self {
+        Self { path, timeout, pool: Pool::new(max_connections) }
+    }
+
+    /// At most [`MAX_ROWS`] rows of the answer.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or the query is not for it.
+    pub(super) async fn ask(&self, sql: &str, values: Vec<String>) -> Result<Vec<Row>, String> {
+        self.run(sql, move |statement| rows(statement, &values)).await
+    }
+
+    /// The names of the columns that the query gives.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sqlite::ask`].
+    pub(super) async fn columns(&self, sql: &str) -> Result<Vec<String>, String> {
+        self.run(sql, |statement| Ok(statement.column_names().map(str::to_owned).collect())).await
+    }
+
+    /// Does it where waiting harms nobody. Its slot is taken until it is done,
+    /// even if nobody waits for it any more.
+    async fn run<T: Send + 'static>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&mut Statement<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, String> {
+        let until = Instant::now() + self.timeout;
+        let slot = self.pool.slot().await?;
+        let (path, sql, timeout) = (self.path.clone(), sql.to_owned(), self.timeout);
+        let done = tokio::task::spawn_blocking(move || {
+            let file = file_id(&path);
+            let same = slot.take().filter(|open| open.file.is_some() && open.file == file);
+            let mut open = match same {
+                Some(open) => open,
+                None => Open { connection: connect(&path, timeout).map_err(|error| why(&error))?, file },
+            };
+            let done = prepared(&mut open.connection, &sql, until, work);
+            if done.is_ok() {
+                slot.give_back(open);
+            }
+            done
+        });
+        done.await.map_err(|error| format!("the query broke off: {error}"))?
+    }
+}
+
+fn file_id(path: &std::path::Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+fn connect(path: &std::path::Path, timeout: Duration) -> Result<Connection, Error> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Somebody who writes may be in the way; there must be time left to say so.
+    connection.busy_timeout(timeout / 4 * 3)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn prepared<T>(
+    connection: &mut Connection,
+    sql: &str,
+    until: Instant,
+    work: impl FnOnce(&mut Statement<'_>) -> Result<T, Error>,
+) -> Result<T, String> {
+    let late = move || Instant::now() >= until;
+    connection.progress_handler(STEPS, Some(late)).map_err(|error| why(&error))?;
+    let mut statement = connection.prepare(sql).map_err(|error| why(&error))?;
+    if !statement.readonly() {
+        return Err("the query writes; it may only read".to_owned());
+    }
+    work(&mut statement).map_err(|error| match error {
+        // Such as a search for nonsense: the message quotes it.
+        Error::SqliteFailure(failure, _) if failure.code == ErrorCode::Unknown => {
+            "the query failed on the values that it was given".to_owned()
+        }
+        other => why(&other),
+    })
+}
+
+fn rows(statement: &mut Statement<'_>, values: &[String]) -> Result<Vec<Row>, Error> {
+    let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
+    let mut found = statement.query(params_from_iter(values))?;
+    let mut rows = Vec::new();
+    while rows.len() < MAX_ROWS
+        && let Some(row) = found.next()?
+    {
+        let columns = names.iter().enumerate().map(|(index, name)| Ok((name.clone(), value(row.get_ref(index)?)?)));
+        rows.push(Row(columns.collect::<Result<_, Error>>()?));
+    }
+    Ok(rows)
+}
+
+fn value(value: ValueRef<'_>) -> Result<Value, Error> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => Number::from_f64(number).map_or(Value::Bool(false), Value::Number),
+        ValueRef::Text(_) => value.as_str()?.into(),
+        ValueRef::Blob(_) => Value::Array(Vec::new()),
+    })
+}
+
+/// What SQLite says, without the query.
+fn why(error: &Error) -> String {
+    match error {
+        Error::SqliteFailure(_, Some(message)) => message.clone(),
+        Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
+}
