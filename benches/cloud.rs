@@ -4,10 +4,12 @@
 //! the client and Liveblocks share the other.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#[path = "support/answering.rs"]
+mod answering;
 mod support;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::Algorithm;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::task::JoinSet;
 
@@ -125,7 +127,7 @@ struct Both {
 impl Both {
     fn start(delay: Duration) -> Result<Self, Failure> {
         let asked = Arc::new(OnceLock::new());
-        let liveblocks = liveblocks(delay, asked.clone())?;
+        let liveblocks = answering::start(&json!({"token": "t".repeat(TOKEN)}), delay, asked.clone())?;
         let folder = tempfile::tempdir()?;
         let configuration = folder.path().join("roomkey.toml");
         let address = free_address()?;
@@ -139,59 +141,6 @@ impl Both {
         let liveblocks = Target::new(liveblocks, asked.get().ok_or("Liveblocks was not asked")?)?;
         Ok(Self { server, roomkey, liveblocks })
     }
-}
-
-/// Starts what answers as Liveblocks does, and keeps the first request.
-fn liveblocks(delay: Duration, first: Arc<OnceLock<Vec<u8>>>) -> Result<SocketAddr, Failure> {
-    let body = json!({"token": "t".repeat(TOKEN)}).to_string();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
-    let answer: Arc<[u8]> = (head + &body).into_bytes().into();
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        runtime.block_on(async {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (answer, first) = (answer.clone(), first.clone());
-                tokio::spawn(async move { drop(answer_all(stream, &answer, delay, &first).await) });
-            }
-        });
-    });
-    Ok(address)
-}
-
-/// One connection's requests, until it is closed.
-async fn answer_all(
-    mut stream: TcpStream,
-    answer: &[u8],
-    delay: Duration,
-    first: &OnceLock<Vec<u8>>,
-) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut seen = Vec::new();
-    loop {
-        let length = loop {
-            match length(&seen) {
-                Some(length) if length <= seen.len() => break length,
-                _ if stream.read_buf(&mut seen).await? == 0 => return Ok(()),
-                _ => (),
-            }
-        };
-        let request: Vec<_> = seen.drain(..length).collect();
-        first.get_or_init(|| request);
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
-        }
-        stream.write_all(answer).await?;
-    }
-}
-
-/// Of a request with its body, once the head is there.
-fn length(seen: &[u8]) -> Option<usize> {
-    let head = seen.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
-    let mut lines = std::str::from_utf8(&seen[..head]).ok()?.lines();
-    let body = lines.find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-    Some(head + body.unwrap_or(0))
 }
 
 /// Whom to ask, and what.

@@ -1,7 +1,7 @@
 //! Single steps of a request's way, for the benchmarks alone.
 
 use crate::authenticate::Caller;
-use crate::authorize::{Engine, Permit};
+use crate::authorize::{Engine, Permit, Sealed};
 use crate::claims::Claims;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -42,4 +42,10 @@ impl Steps {
 #[must_use]
 pub fn caller(subject: &str, claims: Claims) -> Caller {
     Caller::vouched(subject.to_owned(), claims)
+}
+
+/// A caller whose API key names a role.
+#[must_use]
+pub fn caller_as(subject: &str, claims: Claims, role: &str) -> Caller {
+    caller(subject, claims).bringing(Sealed::role(role.to_owned(), "benchmark"))
 }

@@ -136,6 +136,12 @@ impl Caller {
         Self { subject, claims, via: "operator".into(), sealed: None }
     }
 
+    /// The same caller, with a decision that came with the credential.
+    #[cfg(feature = "bench")]
+    pub(crate) fn bringing(self, sealed: Sealed) -> Self {
+        Self { sealed: Some(sealed), ..self }
+    }
+
     /// Who it is; never empty.
     #[must_use]
     pub fn subject(&self) -> &str {

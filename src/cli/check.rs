@@ -90,9 +90,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         report(&[], config.warnings(), decision.as_ref());
     } else {
         warn(config.warnings());
-        match &decision {
-            Some(decision) => show(decision),
-            None => println!("the configuration is good"),
+        if let Some(decision) = &decision {
+            show(decision);
+        } else {
+            say!("the configuration is good");
         }
     }
     match decision {
@@ -187,22 +188,22 @@ fn claims(snapshot: &Snapshot, permit: &Permit) -> Result<Value, Box<dyn std::er
 }
 
 fn show(decision: &Decision) {
-    println!("outcome: {}", decision.outcome);
-    println!("rule: {}", if decision.rule.is_empty() { "none matched" } else { &decision.rule });
+    say!("outcome: {}", decision.outcome);
+    say!("rule: {}", if decision.rule.is_empty() { "none matched" } else { &decision.rule });
     if let Some(role) = &decision.role {
-        println!("role: {role}");
+        say!("role: {role}");
     }
     if let Some(reason) = &decision.reason {
-        println!("reason: {reason}");
+        say!("reason: {reason}");
     }
     if let Some(note) = &decision.note {
-        println!("note: {note}");
+        say!("note: {note}");
     }
     if let Some(claims) = &decision.claims {
-        println!("claims: {claims:#}");
+        say!("claims: {claims:#}");
     }
 }
 
 fn report(errors: &[Problem], warnings: &[Problem], decision: Option<&Decision>) {
-    println!("{}", json!({"errors": errors, "warnings": warnings, "decision": decision}));
+    say!("{}", json!({"errors": errors, "warnings": warnings, "decision": decision}));
 }

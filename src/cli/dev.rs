@@ -94,16 +94,16 @@ fn introduce(address: SocketAddr, secret: &str) -> Result<(), Failure> {
             .map_err(|error| Failure::Because(error.to_string()))
     };
     let (alice, bob) = (token("alice", "Alice", "host")?, token("bob", "Bob", "viewer")?);
-    println!("# Roomkey for development on http://{address}; stop it with Ctrl-C");
-    println!("# LiveKit: ws://127.0.0.1:7880, devkey/secret, as `livekit-server --dev` has them");
-    println!("# Liveblocks: http://127.0.0.1:1153, sk_localdev, as `npx liveblocks dev` has them");
-    println!("ALICE={alice}");
-    println!("BOB={bob}");
+    say!("# Roomkey for development on http://{address}; stop it with Ctrl-C");
+    say!("# LiveKit: ws://127.0.0.1:7880, devkey/secret, as `livekit-server --dev` has them");
+    say!("# Liveblocks: http://127.0.0.1:1153, sk_localdev, as `npx liveblocks dev` has them");
+    say!("ALICE={alice}");
+    say!("BOB={bob}");
     for token in [&alice, &bob] {
-        println!(
+        say!(
             "curl -sS http://{address}/api/liveblocks-auth -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{{\"room\":\"standup\"}}'"
         );
-        println!(
+        say!(
             "curl -sS http://{address}/livekit/token -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{{\"room_name\":\"standup\"}}'"
         );
     }

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.files.load(Purpose::Keys)?;
     let report = inspect(token.trim(), &config, SystemClock.now()).map_err(Failure::Because)?;
     if arguments.json {
-        println!("{}", json!(report));
+        say!("{}", json!(report));
     } else {
         show(&report);
     }
@@ -125,11 +125,11 @@ fn any_verifies<T>(verdicts: impl Iterator<Item = Result<T, &'static str>>) -> R
 }
 
 fn show(report: &Report) {
-    println!("valid: {}", if report.valid { "yes" } else { "no" });
-    report.problems.iter().for_each(|problem| println!("  {problem}"));
-    println!("its bearer can:");
-    report.dangers.iter().for_each(|danger| println!("  DANGER {danger}"));
-    report.can.iter().for_each(|can| println!("  {can}"));
-    println!("header: {:#}", report.header);
-    println!("claims: {:#}", Value::Object(report.claims.clone()));
+    say!("valid: {}", if report.valid { "yes" } else { "no" });
+    report.problems.iter().for_each(|problem| say!("  {problem}"));
+    say!("its bearer can:");
+    report.dangers.iter().for_each(|danger| say!("  DANGER {danger}"));
+    report.can.iter().for_each(|can| say!("  {can}"));
+    say!("header: {:#}", report.header);
+    say!("claims: {:#}", Value::Object(report.claims.clone()));
 }

@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let secret = base64url256().map_err(|error| Failure::Because(error.to_string()))?;
     let key = format!("rk_{name}_{secret}");
-    println!("{key}");
+    say!("{key}");
     eprintln!("[[keys]]");
     eprintln!("name = \"{name}\"");
     eprintln!("sha256 = \"{}\"", ApiKey::hash_hex(&key));

@@ -2,7 +2,12 @@
 //!
 //! 0 is done, 1 failed or refused, 2 wrong usage. What a command was asked for
 //! goes to stdout, all else to stderr.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where people are spoken to")]
+#![expect(clippy::print_stderr, reason = "this is where people are spoken to")]
+
+/// Writes a line to stdout.
+macro_rules! say {
+    ($($text:tt)+) => { $crate::cli::write_line(format_args!($($text)+)) };
+}
 
 mod check;
 mod conformance;
@@ -14,8 +19,11 @@ mod mint;
 mod reload;
 mod serve;
 
+use std::fmt;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -107,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Healthcheck(files) => healthcheck::run(&files),
     };
     match done {
+        Ok(()) if UNWRITTEN.load(Relaxed) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told) => ExitCode::FAILURE,
         Err(Failure::Because(why)) => {
@@ -154,6 +163,17 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     // A file or a name server that hangs must not keep us.
     runtime.shutdown_background();
     done
+}
+
+/// Whether a line could not be written that somebody waits for.
+static UNWRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Whoever stops reading, as `head` does, ends nothing.
+fn write_line(line: fmt::Arguments<'_>) {
+    let Err(error) = writeln!(io::stdout(), "{line}") else { return };
+    if error.kind() != io::ErrorKind::BrokenPipe && !UNWRITTEN.swap(true, Relaxed) {
+        eprintln!("cannot write to stdout: {error}");
+    }
 }
 
 fn warn(problems: &[Problem]) {

@@ -12,7 +12,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Warnings;
 use super::authorize::Known;
 use super::layer::folder_of;
-
 use super::section::{Found, Section};
 use crate::ask::Provider;
 use crate::authorize::{Dialect, Parameter, Query, Source, SqlSettings};

@@ -15,6 +15,27 @@ fn with_usual(arguments: &[&str], stdin: &str) -> Said {
 }
 
 #[test]
+fn who_stops_reading_ends_nothing_and_what_cannot_be_written_is_said() {
+    let folder = folder();
+    fs::write(folder.path().join("roomkey.toml"), usual()).unwrap();
+    let inspect = |stdout: &str| {
+        let mint = format!(
+            "\"$0\" mint livekit --identity a --room r --role viewer | {{ \"$0\" inspect - {stdout}; echo \"code $?\" >&2; }}"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{{ {mint}; }} | true"), env!("CARGO_BIN_EXE_roomkey")]);
+        let said = command.current_dir(folder.path()).env("ROOMKEY_CONFIG", "roomkey.toml").output().unwrap();
+        String::from_utf8(said.stderr).unwrap()
+    };
+    for _ in 0..3 {
+        let said = inspect("");
+        assert!(said.ends_with("code 0\n") && !said.contains("panic"), "{said}");
+    }
+    let said = inspect("> /dev/full");
+    assert!(said.contains("cannot write to stdout") && said.ends_with("code 1\n"), "{said}");
+}
+
+#[test]
 fn wrong_usage_is_2_and_help_is_0() {
     for arguments in [
         &[][..],

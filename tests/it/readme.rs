@@ -43,6 +43,7 @@ fn variables(block: &str) -> impl Iterator<Item = (&str, &str)> {
     named.filter_map(|(key, value)| {
         let value_of = match key.trim() {
             "secret_key_env" => "sk_prod_0123456789abcdef",
+            "url_env" => "postgres://app@db.example.com/app",
             "signing_secret_env" => "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
             _ => API_SECRET,
         };

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::keys::{by_set, claims};
 use crate::support::{
-    Answer, Ask, Cut, JWT, Key, LIVEKIT, Roomkey, Then, Upstream, asking, discovery, reply_json, serve_set, session,
-    set, user,
+    Answer, Ask, Cut, File, JWT, Key, LIVEKIT, MEMBERS, Roomkey, Server, Then, Upstream, asking, discovery, reply_json,
+    serve_set, session, set, sql, user,
 };
 
 /// Of a caller's credential, what is changed and cut: each byte would be too slow.
@@ -114,6 +114,62 @@ fn a_key_set_and_its_discovery() {
     }
 }
 
+/// Whatever is no answer would let in here.
+const ALL: &str =
+    "timeout = \"300ms\"\n[[authorize]]\nkind = \"rules\"\nrules = [{ room = \"**\", role = \"viewer\" }]\n";
+const KEPT_OUT: &str = "create table members (user_id text, room text, role text, name text, ttl text); \
+                        insert into members values ('alice', 'standup', null, null, null)";
+
+#[test]
+fn a_row_of_postgres() {
+    let Some(server) = Server::new("t_broken", KEPT_OUT) else { return };
+    let cut = Cut::before(server.address());
+    cut.after(0, Then::End);
+    let url = server.url().replace(&server.address().to_string(), &cut.address.to_string());
+    let roomkey = Roomkey::serve(&sql(&url, MEMBERS, ALL));
+    let ask = roomkey.livekit().by(&user(json!({"sub": "alice"})));
+    let mut bytes = 0;
+    loop {
+        let then = if bytes % 50 == 49 { Then::Silence } else { Then::End };
+        cut.after(bytes, then);
+        let answer = ask.send();
+        if answer.status == 403 {
+            break;
+        }
+        must_be_undecided(&answer, &format!("{then:?} after {bytes}"));
+        bytes += 1;
+    }
+    assert!(bytes > 300, "the greeting, the login, the transaction: {bytes}");
+}
+
+#[test]
+fn a_row_of_sqlite() {
+    let file = File::new(KEPT_OUT);
+    let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, ALL));
+    let ask = || roomkey.livekit().by(&user(json!({"sub": "alice"}))).send();
+    ask().refused(403, "forbidden");
+    let whole = std::fs::read(file.path()).unwrap();
+    // As a copy that was not done puts it in place.
+    let replace = |content: &[u8]| {
+        let next = file.path().with_extension("next");
+        std::fs::write(&next, content).unwrap();
+        std::fs::rename(&next, file.path()).unwrap();
+    };
+    for bytes in (0..whole.len()).step_by(256) {
+        replace(&whole[..bytes]);
+        must_be_undecided(&ask(), &format!("cut after {bytes}"));
+    }
+    replace(b"this is no database, but long enough to be taken for one if nobody looks at what it says there, is it?");
+    must_be_undecided(&ask(), "no database");
+    replace(&whole);
+    ask().refused(403, "forbidden");
+    let writer = file.open();
+    writer.execute_batch("begin exclusive").unwrap();
+    must_be_undecided(&ask(), "locked");
+    writer.execute_batch("drop table members; commit").unwrap();
+    must_be_undecided(&ask(), "no table");
+}
+
 /// Changes each byte of a credential, and ends it at each.
 fn spoiled(good: &str) -> impl Iterator<Item = String> {
     let cut = (0..good.len()).step_by(STRIDE).map(|at| good[..at].to_owned());
@@ -160,6 +216,19 @@ fn an_api_key_and_an_invite() {
     let made = made.body(&json!({"room": "standup", "role": "viewer", "expires_in": "1h"})).send();
     let invite = made.json()["invite"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
     only_whole(&roomkey, &invite, &json!({"room_name": "standup"}));
+}
+
+#[test]
+fn a_proxys_word() {
+    let header = "[[authenticate]]\nkind = \"header\"\nsecret_header = \"x-proxy\"\n\
+                  secret = \"CANARY-proxy-0123456789-0123456789-012\"\nclaims = { sub = \"x-user\", id = \"x-user\" }\n";
+    let roomkey = Roomkey::serve(&asking_nobody(header));
+    let ask = |secret: &str| roomkey.livekit().header("x-user", "alice").header("x-proxy", secret).send();
+    let good = "CANARY-proxy-0123456789-0123456789-012";
+    must_be_token(&ask(good), "the right one");
+    spoiled(good).for_each(|secret| ask(&secret).unauthenticated());
+    roomkey.livekit().header("x-user", "alice").send().unauthenticated();
+    roomkey.livekit().header("x-proxy", good).send().unauthenticated();
 }
 
 /// Decides by what came along, and by a rule.

@@ -15,6 +15,7 @@ mod discovery;
 mod grants;
 mod headers;
 mod keys;
+mod online;
 mod overload;
 mod postgres;
 mod projects;

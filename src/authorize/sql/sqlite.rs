@@ -9,7 +9,7 @@
 //!
 //! Sources: `sqlite.org/c3ref/open.html`, `sqlite.org/pragma.html#pragma_query_only`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,7 @@ pub(super) struct Sqlite {
 struct Open {
     connection: Connection,
     file: Option<FileId>,
+    page_bytes: u64,
 }
 
 /// A backup that is put in place leaves another file under the same name.
@@ -78,12 +79,16 @@ impl Sqlite {
         let slot = self.pool.slot().await?;
         let (path, sql, timeout) = (self.path.clone(), sql.to_owned(), self.timeout);
         let done = tokio::task::spawn_blocking(move || {
-            let file = file_id(&path);
+            let (file, bytes) = file_id(&path).unzip();
             let same = slot.take().filter(|open| open.file.is_some() && open.file == file);
             let mut open = match same {
                 Some(open) => open,
-                None => Open { connection: connect(&path, timeout).map_err(|error| why(&error))?, file },
+                None => connect(&path, file, timeout).map_err(|error| why(&error))?,
             };
+            // SQLite takes what is missing of the last page for zeros, and rows in it for none.
+            if bytes.unwrap_or_default() % open.page_bytes != 0 {
+                return Err("the file ends in the middle of a page; put copies in place whole, by renaming".to_owned());
+            }
             let done = prepared(&mut open.connection, &sql, until, work);
             if done.is_ok() {
                 slot.give_back(open);
@@ -94,19 +99,21 @@ impl Sqlite {
     }
 }
 
-fn file_id(path: &std::path::Path) -> Option<FileId> {
+/// Which file it is, and how long.
+fn file_id(path: &Path) -> Option<(FileId, u64)> {
     use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    std::fs::metadata(path).ok().map(|file| ((file.dev(), file.ino()), file.len()))
 }
 
-fn connect(path: &std::path::Path, timeout: Duration) -> Result<Connection, Error> {
+fn connect(path: &Path, file: Option<FileId>, timeout: Duration) -> Result<Open, Error> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     // Somebody who writes may be in the way; there must be time left to say so.
     connection.busy_timeout(timeout / 4 * 3)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
     connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
+    let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))?;
+    Ok(Open { connection, file, page_bytes: u64::from(page_bytes.max(1)) })
 }
 
 fn prepared<T>(

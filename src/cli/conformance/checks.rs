@@ -79,7 +79,7 @@ impl Checks {
             self.malformed(&question).await?;
             self.speed();
         }
-        println!("{}", self.report);
+        say!("{}", self.report);
         Ok(self.report.has_passed())
     }
 

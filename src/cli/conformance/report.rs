@@ -28,7 +28,7 @@ impl Report {
             Verdict::Fail(text) => ("FAIL", text, &mut self.failed),
         };
         *count += 1;
-        println!("{word}  {check}: {text}");
+        say!("{word}  {check}: {text}");
     }
 
     pub(super) const fn has_passed(&self) -> bool {

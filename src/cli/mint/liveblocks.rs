@@ -55,6 +55,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let token = block_on(async {
         liveblocks.token(&grant, SystemClock.now()).await.map_err(|error| Failure::Because(error.to_string()))
     })?;
-    println!("{token}");
+    say!("{token}");
     Ok(())
 }

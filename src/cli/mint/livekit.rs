@@ -90,7 +90,7 @@ pub(super) fn run(wanted: &Arguments) -> Result<(), Failure> {
     for (setting, why) in role.grants.dangers() {
         eprintln!("warning: {setting}: {why}");
     }
-    println!("{token}");
+    say!("{token}");
     Ok(())
 }
 

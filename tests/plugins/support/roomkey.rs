@@ -165,6 +165,11 @@ impl Roomkey {
         Ask::new(self.address, "POST", "/api/liveblocks-auth").body(&json!({"room": "standup"}))
     }
 
+    /// `POST /v1/invites`.
+    pub(crate) fn invites(&self) -> Ask {
+        Ask::new(self.address, "POST", "/v1/invites")
+    }
+
     /// Makes it read its configuration again.
     pub(crate) fn reload(&self) {
         self.signal("-HUP");
@@ -187,11 +192,6 @@ impl Roomkey {
     fn signal(&self, signal: &str) {
         let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
-    }
-
-    /// `POST /v1/invites`.
-    pub(crate) fn invites(&self) -> Ask {
-        Ask::new(self.address, "POST", "/v1/invites")
     }
 
     pub(crate) fn is_ready(&self) -> bool {
