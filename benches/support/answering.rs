@@ -18,10 +18,12 @@ pub(crate) fn start(body: &Value, delay: Duration, first: Arc<OnceLock<Vec<u8>>>
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
     let answer: Arc<[u8]> = (head + &body).into_bytes().into();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         runtime.block_on(async {
+            let Ok(listener) = TcpListener::from_std(listener) else { return };
             while let Ok((stream, _)) = listener.accept().await {
                 let (answer, first) = (answer.clone(), first.clone());
                 tokio::spawn(async move { drop(answer_all(stream, &answer, delay, &first).await) });
