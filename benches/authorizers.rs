@@ -22,8 +22,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
-use support::Failure;
-
 const SECRET: &str = "0NyAFuTrHUxPsJKxCKTNs1hFLKh1hsC1Wj7lhUE3m7e";
 const ROOM: &str = "org:acme:team-7:standup";
 const ROUNDS: usize = 31;
@@ -32,9 +30,7 @@ const MEMBERS: &str = "create table members (user_id text, room text, role text)
                        create unique index by_user on members (user_id, room);";
 const QUERY: &str = "select role from members where user_id = :user and room = :room";
 
-mod support {
-    pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
-}
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     if std::env::args().any(|argument| argument == "--bench") {

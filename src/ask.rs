@@ -181,6 +181,18 @@ pub struct Context {
     pub(crate) notes: Notes,
 }
 
+impl Context {
+    /// Adds `origin` and `client_ip` where they are known, for whoever decides.
+    pub(crate) fn add_to(&self, said: &mut Value) {
+        if let Some(origin) = &self.origin {
+            said["origin"] = origin.as_str().into();
+        }
+        if let Some(ip) = self.client_ip {
+            said["client_ip"] = ip.to_string().into();
+        }
+    }
+}
+
 /// What happened on the way to a decision and is no reason for it. It is for
 /// the operator alone, and holds nothing of the caller.
 #[derive(Debug, Default)]

@@ -12,7 +12,9 @@
 //!
 //! - [`ask`]: what is asked for; [`name`]: names of rooms and identities;
 //!   [`claims`]: what is known of a caller; [`pattern`] and [`template`]: how
-//!   claims select rooms and fill texts; `expression`: conditions in CEL.
+//!   claims select rooms and fill texts; `expression`: conditions in CEL;
+//!   `room_index`: which of many rules speak of a room;
+//!   `json`, `units`, `nearest`: strict JSON, durations, "did you mean".
 //! - [`authenticate`]: who asks. One file for each authenticator.
 //! - [`authorize`]: may they. One file for each authorizer, and the engine.
 //! - [`role`]: the rights that a decision gives, in each vendor's words;

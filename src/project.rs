@@ -4,7 +4,6 @@
 //! the same for all. Whoever is sent nowhere goes to the vendor's own keys.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::ask::Provider;
 use crate::{liveblocks, livekit};
@@ -39,13 +38,13 @@ impl Projects {
 #[derive(Clone, Debug)]
 pub(crate) struct PerProject<T> {
     own: T,
-    named: Arc<BTreeMap<String, T>>,
+    named: BTreeMap<String, T>,
 }
 
 impl<T> PerProject<T> {
     /// The vendor's own, and those of its projects.
     pub(crate) fn new(own: T, named: BTreeMap<String, T>) -> Self {
-        Self { own, named: Arc::new(named) }
+        Self { own, named }
     }
 
     /// That of the project with this name, or the vendor's own.

@@ -1,4 +1,4 @@
-//! Durations and sizes as the configuration writes them.
+//! Durations and sizes as people write them.
 
 use std::time::Duration;
 

@@ -10,10 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 
-use crate::support::Failure;
-
 /// Starts it on a thread of this process; keeps the first request.
-pub(crate) fn start(body: &Value, delay: Duration, first: Arc<OnceLock<Vec<u8>>>) -> Result<SocketAddr, Failure> {
+pub(crate) fn start(body: &Value, delay: Duration, first: Arc<OnceLock<Vec<u8>>>) -> std::io::Result<SocketAddr> {
     let body = body.to_string();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
     let answer: Arc<[u8]> = (head + &body).into_bytes().into();

@@ -44,6 +44,7 @@ impl Settings {
             Self::Guest { id } => Arc::new(Guest::new(id.clone())),
         })
     }
+
     /// Whether what it needs from elsewhere can be had now.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! `role` and without `deny` does not exist. A `when` that cannot be evaluated
 //! never lets in: a rule with a role is passed over, one that denies matches.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::sync::Arc;
 
@@ -97,8 +98,10 @@ fn has_email_at(claims: &Claims, domains: &[String]) -> bool {
 /// Decides by rules.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    rules: Vec<Rule>,
+    all: Vec<Rule>,
     by_room: RoomIndex,
+    /// Those of calls without a room.
+    no_room: Vec<usize>,
 }
 
 impl Rules {
@@ -109,20 +112,19 @@ impl Rules {
             Where::Room(pattern) => Some((number, pattern)),
             Where::NoRoom => None,
         });
-        Self { by_room: RoomIndex::new(rooms), rules }
+        let no_room = rules.iter().enumerate().filter(|(_, rule)| matches!(rule.place, Where::NoRoom));
+        Self { by_room: RoomIndex::new(rooms), no_room: no_room.map(|(number, _)| number).collect(), all: rules }
     }
 
     /// The first rule that decides.
     fn first(&self, caller: &Caller, ask: &Ask, context: &Context) -> Option<&Rule> {
         let inputs = LazyCell::new(|| Inputs::new(caller.claims().to_map(), ask, context));
         let decides = |rule: &&Rule| rule.matches(caller, ask) && rule.applies(&inputs, &context.notes);
-        match ask.resource.room() {
-            Some(room) => {
-                let candidates = self.by_room.candidates(room.as_str()).into_iter();
-                candidates.filter_map(|number| self.rules.get(number)).find(decides)
-            }
-            None => self.rules.iter().find(decides),
-        }
+        let candidates = match ask.resource.room() {
+            Some(room) => Cow::Owned(self.by_room.candidates(room.as_str())),
+            None => Cow::Borrowed(&*self.no_room),
+        };
+        candidates.iter().filter_map(|number| self.all.get(*number)).find(decides)
     }
 }
 

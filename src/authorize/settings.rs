@@ -36,6 +36,7 @@ impl Settings {
             Self::Sql(settings) => Arc::new(Sql::new(settings, databases)?),
         })
     }
+
     /// Whether what it needs from elsewhere can be had now.
     ///
     /// # Errors

@@ -69,11 +69,6 @@ impl Serialize for Question<'_> {
 
 fn circumstances(ask: &Ask, context: &Context) -> Value {
     let mut said = json!({"requested": ask.requested, "request_id": context.request_id});
-    if let Some(origin) = &context.origin {
-        said["origin"] = origin.as_str().into();
-    }
-    if let Some(ip) = context.client_ip {
-        said["client_ip"] = ip.to_string().into();
-    }
+    context.add_to(&mut said);
     said
 }

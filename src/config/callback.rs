@@ -155,13 +155,7 @@ fn common(section: &mut Section<'_>) -> Option<callback::Settings> {
     if !section.has("url") {
         section.require("url");
     }
-    let url = section.text("url").and_then(|url| match scheme(&url, &["http", "https"]) {
-        Ok(()) => Some(url),
-        Err(why) => {
-            section.fail("url", why);
-            None
-        }
-    });
+    let url = section.parsed("url", |url| scheme(url, &["http", "https"]).map(|()| url.to_owned()));
     let signing = section.secret("signing_secret");
     let bearer = section.secret("bearer");
     if !section.has_any("signing_secret") && !section.has_any("bearer") {

@@ -53,14 +53,7 @@ struct Shared {
 }
 
 fn base_url(section: &mut Section<'_>) -> Option<String> {
-    let url = section.text("base_url")?;
-    match scheme(&url, &["http", "https"]) {
-        Ok(()) => Some(url.trim_end_matches('/').to_owned()),
-        Err(why) => {
-            section.fail("base_url", why);
-            None
-        }
-    }
+    section.parsed("base_url", |url| scheme(url, &["http", "https"]).map(|()| url.trim_end_matches('/').to_owned()))
 }
 
 /// Who makes a project's tokens, by the key that it has.

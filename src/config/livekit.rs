@@ -43,7 +43,7 @@ pub(super) fn read(section: Option<Section<'_>>, dev: bool, warnings: &mut Warni
     })
 }
 
-/// What each project has for itself.
+/// Address and keys of a project, or of the vendor's own.
 fn project(section: &mut Section<'_>, dev: bool) -> Option<Project> {
     let url_found = section.twin("url").map(|found| found.value);
     let url = url_found.and_then(|url| match scheme(&url, &["ws", "wss", "http", "https"]) {

@@ -181,17 +181,18 @@ impl Check<'_> {
     }
 
     fn call(&mut self, node: &IdedExpr, call: &CallExpr, depth: u16) -> Result<(), Fault> {
-        let CallExpr { func_name: name, target, args } = call;
-        if target.is_none() && ARITHMETIC.contains(&name.as_str()) {
+        let CallExpr { func_name: function, target, args } = call;
+        if target.is_none() && ARITHMETIC.contains(&function.as_str()) {
             self.copy(node)?;
-        } else if target.is_some() || !OTHER_OPERATORS.contains(&name.as_str()) {
-            callable(name, target.is_some(), args.len()).map_err(|why| (self.at_name(node), why))?;
+        } else if target.is_some() || !OTHER_OPERATORS.contains(&function.as_str()) {
+            callable(function, target.is_some(), args.len()).map_err(|why| (self.at_name(node), why))?;
         }
         target.iter().map(|target| &**target).chain(args).try_for_each(|operand| self.node(operand, depth))?;
         match &args[..] {
-            [of, IdedExpr { expr: Expr::Literal(LiteralValue::String(key)), id }] if name == operators::INDEX => {
-                let at = self.places.offset_for(*id).map_or(0, |(start, _)| start as usize);
-                self.member(of, key.inner(), at)
+            [of, key @ IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }]
+                if function == operators::INDEX =>
+            {
+                self.member(of, name.inner(), self.at(key))
             }
             _ => Ok(()),
         }

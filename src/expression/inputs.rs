@@ -29,12 +29,7 @@ impl Inputs {
         let segments: Vec<_> = if room.is_empty() { Vec::new() } else { room.split([':', '/']).collect() };
         let mut request = json!(ask.requested);
         request["action"] = ask.action.as_str().into();
-        if let Some(origin) = &context.origin {
-            request["origin"] = origin.as_str().into();
-        }
-        if let Some(ip) = context.client_ip {
-            request["client_ip"] = ip.to_string().into();
-        }
+        context.add_to(&mut request);
         let mut variables = cel::Context::with_env(Arc::clone(&LANGUAGE));
         for (name, value) in [
             ("claims", Json::Object(claims)),

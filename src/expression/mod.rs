@@ -129,7 +129,7 @@ impl Expression {
     ///
     /// It cannot be told.
     pub(crate) fn holds(&self, inputs: &Inputs) -> Result<bool, Unevaluable> {
-        // The library knows of no panic in here; one must not be a decision.
+        // No panic is known in here; one must not be a decision.
         let evaluated = catch_unwind(AssertUnwindSafe(|| {
             let value = Value::resolve_val(&self.root, &inputs.0)?;
             Ok(value

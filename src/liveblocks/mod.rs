@@ -84,7 +84,7 @@ pub(crate) enum IssueError {
     /// The token could not be signed here.
     #[error("signing failed")]
     Sign,
-    #[error("the permit is for a project that there is not")]
+    #[error("the permit names a project that is not configured")]
     NoProject,
     /// Liveblocks did not do it; says what to look at.
     #[error("Liveblocks: {0}")]
@@ -164,6 +164,7 @@ impl Liveblocks {
             Form::Local(local) => Ok(serde_json::json!(local.claims(grant, now)?)),
         }
     }
+
     fn form(&self, grant: &Grant<'_>) -> Result<&Form, IssueError> {
         self.forms.get(grant.project).ok_or(IssueError::NoProject)
     }

@@ -83,7 +83,7 @@ pub(crate) enum IssueError {
     NoRoom,
     #[error("no role says what this caller may do here")]
     NoRole,
-    #[error("the permit is for a project that there is not")]
+    #[error("the permit names a project that is not configured")]
     NoProject,
 }
 

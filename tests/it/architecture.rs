@@ -153,6 +153,12 @@ fn data_flows_one_way() {
         "pattern",
         "template",
         "expression",
+        "room_index",
+        "project",
+        "callback",
+        "outbound",
+        "json",
+        "units",
         "name",
         "ask",
     ] {
@@ -161,7 +167,19 @@ fn data_flows_one_way() {
     assert_eq!(imports("http", &["cli", "service"]), NONE);
     assert_eq!(imports("config", &["http", "serve", "service", "snapshot", "cli"]), NONE);
     assert_eq!(imports("serve", &["http", "authenticate", "authorize", "livekit", "liveblocks", "config"]), NONE);
-    for module in ["name", "claims", "pattern", "template", "expression", "nearest", "clock", "random"] {
+    for module in [
+        "name",
+        "claims",
+        "pattern",
+        "template",
+        "expression",
+        "room_index",
+        "nearest",
+        "json",
+        "units",
+        "clock",
+        "random",
+    ] {
         assert_eq!(imports(module, &["authenticate", "authorize", "livekit", "liveblocks", "role"]), NONE, "{module}");
     }
 }

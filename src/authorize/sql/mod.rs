@@ -26,8 +26,6 @@ use crate::authenticate::Caller;
 use crate::units;
 pub(crate) use query::{Dialect, Parameter, Query};
 
-const KIND: &str = "sql";
-
 /// Between two tries while the database was not reached yet.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -93,11 +91,11 @@ enum Driver {
 
 impl Database {
     fn new(settings: SqlSettings) -> Result<Self, String> {
-        let SqlSettings { source, timeout, max_connections, .. } = &settings;
+        let SqlSettings { source, query, timeout, max_connections, .. } = &settings;
         let driver = match source {
-            Source::Sqlite(path) => Driver::Sqlite(sqlite::Sqlite::new(path.clone(), *timeout, *max_connections)),
+            Source::Sqlite(path) => Driver::Sqlite(sqlite::Sqlite::new(path, query, *timeout, *max_connections)),
             Source::Postgres(config) => {
-                Driver::Postgres(Box::new(postgres::Postgres::new(config, *timeout, *max_connections)?))
+                Driver::Postgres(Box::new(postgres::Postgres::new(config, query, *timeout, *max_connections)?))
             }
         };
         Ok(Self { settings, driver, begun: AtomicBool::new(false), met: AtomicBool::new(false) })
@@ -105,18 +103,15 @@ impl Database {
 
     /// What the database says of a user in a room.
     async fn ask(&self, user: &str, room: &str, provider: &str) -> Result<Verdict, String> {
-        let Query { sql, parameters } = &self.settings.query;
-        let value = |parameter: &Parameter| match parameter {
-            Parameter::User => user.to_owned(),
-            Parameter::Room => room.to_owned(),
-            Parameter::Provider => provider.to_owned(),
-        };
+        let values = self.settings.query.parameters.iter().map(|parameter| match parameter {
+            Parameter::User => user,
+            Parameter::Room => room,
+            Parameter::Provider => provider,
+        });
         let asked = async {
             match &self.driver {
-                Driver::Sqlite(file) => file.ask(sql, parameters.iter().map(value).collect()).await,
-                Driver::Postgres(server) => {
-                    server.ask(sql, &parameters.iter().map(value).map(Some).collect::<Vec<_>>()).await
-                }
+                Driver::Sqlite(file) => file.ask(values.map(str::to_owned).collect()).await,
+                Driver::Postgres(server) => server.ask(&values.map(Some).collect::<Vec<_>>()).await,
             }
         };
         self.in_time(asked).await.and_then(|rows| row::verdict(&rows))
@@ -125,11 +120,10 @@ impl Database {
     /// Whether the query can be asked, and could decide. Gives the columns that
     /// nobody looks at.
     async fn check(&self) -> Result<Vec<String>, String> {
-        let Query { sql, parameters } = &self.settings.query;
         let asked = async {
             match &self.driver {
-                Driver::Sqlite(file) => file.columns(sql).await,
-                Driver::Postgres(server) => server.columns(sql, parameters.len()).await,
+                Driver::Sqlite(file) => file.columns().await,
+                Driver::Postgres(server) => server.columns(&self.settings.query).await,
             }
         };
         let columns = self.in_time(asked).await?;
@@ -150,16 +144,18 @@ impl Database {
         }
         let database = Arc::downgrade(self);
         runtime.spawn(async move {
-            while meet(&database).await.is_err() {
+            let mut last = None;
+            while !meet(&database, &mut last).await {
                 sleep(RETRY).await;
             }
         });
     }
 }
 
-/// Done once it was reached, or nobody uses it any more.
-async fn meet(database: &Weak<Database>) -> Result<(), ()> {
-    let Some(database) = database.upgrade() else { return Ok(()) };
+/// Whether it was reached, or nobody uses it any more. `last` is why not, so that
+/// the log says it once.
+async fn meet(database: &Weak<Database>, last: &mut Option<String>) -> bool {
+    let Some(database) = database.upgrade() else { return true };
     let setting = &database.settings.path;
     match database.check().await {
         Ok(unused) => {
@@ -168,11 +164,14 @@ async fn meet(database: &Weak<Database>) -> Result<(), ()> {
             }
             tracing::info!(setting, "The database can be asked");
             database.met.store(true, Relaxed);
-            Ok(())
+            true
         }
         Err(why) => {
-            tracing::error!(setting, why, "Cannot ask the database");
-            Err(())
+            if last.as_ref() != Some(&why) {
+                tracing::error!(setting, why, "Cannot ask the database");
+            }
+            *last = Some(why);
+            false
         }
     }
 }
@@ -182,7 +181,7 @@ async fn meet(database: &Weak<Database>) -> Result<(), ()> {
 pub(crate) struct Sql(Arc<Database>);
 
 impl Sql {
-    pub(crate) const KIND: &str = KIND;
+    pub(crate) const KIND: &str = "sql";
 
     /// # Errors
     ///
@@ -204,7 +203,7 @@ impl Sql {
 #[async_trait]
 impl Authorizer for Sql {
     fn name(&self) -> &str {
-        KIND
+        Self::KIND
     }
 
     async fn decide(&self, caller: &Caller, ask: &Ask, _: &Context) -> Result<Verdict, Unavailable> {

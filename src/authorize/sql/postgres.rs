@@ -23,11 +23,13 @@ use rustls::crypto::aws_lc_rs;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::{Client, Config, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::pool::Pool;
+use super::query::Query;
 use super::row::{MAX_ROWS, Row};
 
 /// The longest row in characters that is read.
@@ -35,6 +37,9 @@ const MAX_ROW_CHARS: usize = 64 * 1024;
 /// What PostgreSQL says of a text that is none of a number, a uuid, a date, …: the
 /// SQLSTATEs of no such form and out of range (Appendix A).
 const UNFIT: [&str; 4] = ["22P02", "22003", "22007", "22008"];
+/// Classes whose messages speak of connections, permissions, names and resources,
+/// and hold no value (Appendix A).
+const PLAIN: [&str; 10] = ["08", "0A", "25", "28", "3D", "42", "53", "55", "57", "58"];
 /// A column that is there even if the query gives no row.
 const OURS: &str = "roomkey_column";
 
@@ -46,6 +51,8 @@ pub(super) struct Postgres {
     tls: Option<Tls>,
     /// Begins a transaction.
     begin: String,
+    /// The query, as it is asked.
+    question: String,
     pool: Arc<Pool<Link>>,
 }
 
@@ -81,7 +88,12 @@ impl Postgres {
     /// # Errors
     ///
     /// TLS cannot be set up, and may be needed.
-    pub(super) fn new(config: &Config, timeout: Duration, max_connections: usize) -> Result<Self, String> {
+    pub(super) fn new(
+        config: &Config,
+        query: &Query,
+        timeout: Duration,
+        max_connections: usize,
+    ) -> Result<Self, String> {
         let tls = match config.get_ssl_mode() {
             SslMode::Disable => None,
             _ => Some(tls()?),
@@ -89,7 +101,8 @@ impl Postgres {
         // A little sooner than ours, so that a slow query costs no connection.
         let theirs = timeout * 9 / 10;
         let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {}", theirs.as_millis());
-        Ok(Self { config: config.clone(), tls, begin, pool: Pool::new(max_connections) })
+        let question = bounded(&query.sql);
+        Ok(Self { config: config.clone(), tls, begin, question, pool: Pool::new(max_connections) })
     }
 
     /// At most [`MAX_ROWS`] rows of the answer.
@@ -97,11 +110,8 @@ impl Postgres {
     /// # Errors
     ///
     /// The database cannot be reached, or says no.
-    pub(super) async fn ask(&self, sql: &str, values: &[Option<String>]) -> Result<Vec<Row>, String> {
-        let sql = format!(
-            "select left(to_json(roomkey_row)::text, {MAX_ROW_CHARS}) from (\n{sql}\n) as roomkey_row limit {MAX_ROWS}"
-        );
-        self.transaction(&sql, values).await
+    pub(super) async fn ask(&self, values: &[Option<&str>]) -> Result<Vec<Row>, String> {
+        self.transaction(&self.question, values).await
     }
 
     /// The names of the columns that the query gives, after it was asked about
@@ -110,16 +120,17 @@ impl Postgres {
     /// # Errors
     ///
     /// As [`Postgres::ask`].
-    pub(super) async fn columns(&self, sql: &str, parameters: usize) -> Result<Vec<String>, String> {
-        let one = format!(
+    pub(super) async fn columns(&self, query: &Query) -> Result<Vec<String>, String> {
+        let sql = &query.sql;
+        let one = bounded(&format!(
             "select * from (values (1)) as roomkey_one ({OURS}) left join lateral (\n{sql}\n) as roomkey_row on true"
-        );
-        let rows = self.ask(&one, &vec![None; parameters]).await?;
+        ));
+        let rows = self.transaction(&one, &vec![None; query.parameters.len()]).await?;
         let columns = rows.into_iter().take(1).flat_map(|row| row.0).map(|(name, _)| name);
         Ok(columns.filter(|name| name != OURS).collect())
     }
 
-    async fn transaction(&self, sql: &str, values: &[Option<String>]) -> Result<Vec<Row>, String> {
+    async fn transaction(&self, sql: &str, values: &[Option<&str>]) -> Result<Vec<Row>, String> {
         let slot = self.pool.slot().await?;
         if let Some(link) = slot.take().filter(|link| !link.client.is_closed()) {
             match link.transaction(&self.begin, sql, values).await {
@@ -143,15 +154,17 @@ impl Postgres {
     }
 
     async fn connect(&self) -> Result<Link, String> {
-        let (client, task) = if let Some(Tls(tls)) = &self.tls {
-            let (client, connection) = self.config.connect(tls.clone()).await.map_err(|error| why(&error))?;
-            (client, tokio::spawn(async move { drop(connection.await) }))
-        } else {
-            let (client, connection) = self.config.connect(NoTls).await.map_err(|error| why(&error))?;
-            (client, tokio::spawn(async move { drop(connection.await) }))
-        };
-        Ok(Link { client, task })
+        match &self.tls {
+            Some(Tls(tls)) => Link::new(&self.config, tls.clone()).await,
+            None => Link::new(&self.config, NoTls).await,
+        }
     }
+}
+
+/// At most [`MAX_ROWS`] rows, each as JSON and no longer than
+/// [`MAX_ROW_CHARS`].
+fn bounded(sql: &str) -> String {
+    format!("select left(to_json(roomkey_row)::text, {MAX_ROW_CHARS}) from (\n{sql}\n) as roomkey_row limit {MAX_ROWS}")
 }
 
 fn tls() -> Result<Tls, String> {
@@ -165,9 +178,18 @@ fn tls() -> Result<Tls, String> {
 }
 
 impl Link {
+    async fn new<T>(config: &Config, tls: T) -> Result<Self, String>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let (client, connection) = config.connect(tls).await.map_err(|error| why(&error))?;
+        Ok(Self { client, task: tokio::spawn(async move { drop(connection.await) }) })
+    }
+
     /// All in one go: nothing is sent after this was first polled.
-    async fn transaction(&self, begin: &str, sql: &str, values: &[Option<String>]) -> Outcome {
-        let values: Vec<_> = values.iter().map(Text).collect();
+    async fn transaction(&self, begin: &str, sql: &str, values: &[Option<&str>]) -> Outcome {
+        let values: Vec<_> = values.iter().copied().map(Text).collect();
         let values: Vec<_> = values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
         let (begun, found, ended) = tokio::join!(
             biased;
@@ -175,11 +197,13 @@ impl Link {
             self.client.query_typed(sql, &values),
             self.client.batch_execute("ROLLBACK"),
         );
-        if let Err(error) = begun.as_ref().and(ended.as_ref()) {
-            let first = begun.as_ref().err().or(found.as_ref().err()).unwrap_or(error);
-            return Outcome::Broken(why(first));
+        match (&begun, &found, &ended) {
+            (Err(first), ..) | (Ok(()), Err(first), Err(_)) | (Ok(()), Ok(_), Err(first)) => {
+                Outcome::Broken(why(first))
+            }
+            (Ok(()), Err(error), Ok(())) => Outcome::Answered(Err(why(error))),
+            (Ok(()), Ok(rows), Ok(())) => Outcome::Answered(rows.iter().map(row).collect()),
         }
-        Outcome::Answered(found.map_err(|error| why(&error)).and_then(|rows| rows.iter().map(row).collect()))
     }
 }
 
@@ -191,7 +215,7 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, String> {
 
 /// A value sent as text; what it is, the database finds out from where it stands.
 #[derive(Debug)]
-struct Text<'a>(&'a Option<String>);
+struct Text<'a>(Option<&'a str>);
 
 impl ToSql for Text<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
@@ -221,13 +245,8 @@ fn why(error: &Error) -> String {
                 "SQLSTATE {code}: a value does not fit the type of its column; compare as text, such as `column::text = :user`"
             );
         }
-        return match &code[..2] {
-            // Of connections, permissions, names and resources.
-            "08" | "0A" | "25" | "28" | "3D" | "42" | "53" | "55" | "57" | "58" => {
-                format!("SQLSTATE {code}: {}", said.message())
-            }
-            _ => format!("SQLSTATE {code}"),
-        };
+        let is_plain = PLAIN.iter().any(|class| code.starts_with(class));
+        return if is_plain { format!("SQLSTATE {code}: {}", said.message()) } else { format!("SQLSTATE {code}") };
     }
     let mut text = error.to_string();
     let mut source = error.source();

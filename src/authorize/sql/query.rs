@@ -7,7 +7,7 @@
 //! Sources: PostgreSQL 17, 4.1 (lexical structure) and 8.15.3 (slices);
 //! `sqlite.org/lang_expr.html` and `tokenize.c` of SQLite.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use crate::nearest::nearest_of;
 
@@ -25,7 +25,7 @@ pub(crate) enum Dialect {
 }
 
 /// What a query may ask about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parameter {
     User,
     Room,
@@ -46,7 +46,7 @@ impl Parameter {
 }
 
 /// A query as its database understands it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Query {
     /// With `$1`, `$2`, … or `?1`, `?2`, … where a placeholder was, a number for each.
     pub(super) sql: String,
@@ -91,6 +91,10 @@ struct Reader<'a> {
     query: Query,
 }
 
+fn unclosed(mark: impl Display) -> String {
+    format!("has a quotation that does not end; close it with `{mark}`")
+}
+
 impl<'a> Reader<'a> {
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
@@ -119,7 +123,10 @@ impl<'a> Reader<'a> {
             match (c, next) {
                 (c, _) if c.is_ascii_whitespace() => self.copy(1),
                 ('-', Some('-')) | ('/', Some('*')) => self.comment()?,
-                (';', _) => return self.end(has_begun),
+                (';', _) => {
+                    self.end()?;
+                    break;
+                }
                 (c, _) if !has_begun => {
                     let word = self.rest()[..self.run(is_in_name)].to_ascii_lowercase();
                     if !READING.contains(&&*word) {
@@ -157,7 +164,7 @@ impl<'a> Reader<'a> {
     }
 
     /// After a `;`, which is left out, nothing more may be said.
-    fn end(&mut self, has_begun: bool) -> Result<(), String> {
+    fn end(&mut self) -> Result<(), String> {
         self.skip(1);
         let kept = self.query.sql.len();
         while let Some(c) = self.rest().chars().next() {
@@ -170,7 +177,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.query.sql.truncate(kept);
-        if has_begun { Ok(()) } else { Err("holds no statement; write `select role from … where …`".to_owned()) }
+        Ok(())
     }
 
     fn comment(&mut self) -> Result<(), String> {
@@ -204,9 +211,7 @@ impl<'a> Reader<'a> {
     /// Up to a mark, from one byte after here.
     fn until(&mut self, mark: &str) -> Result<(), String> {
         let found = self.rest()[1..].find(mark);
-        let Some(at) = found else {
-            return Err(format!("has a quotation that does not end; close it with `{mark}`"));
-        };
+        let at = found.ok_or_else(|| unclosed(mark))?;
         self.copy(1 + at + mark.len());
         Ok(())
     }
@@ -232,7 +237,7 @@ impl<'a> Reader<'a> {
                     self.copy(between + 1);
                 }
                 (Some(c), _) => self.copy(c.len_utf8()),
-                (None, _) => return Err(format!("has a quotation that does not end; close it with `{quote}`")),
+                (None, _) => return Err(unclosed(quote)),
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::KIND;
+use super::Sql;
 use crate::authorize::{Allowance, Denial, Verdict};
 use crate::units;
 
@@ -89,9 +89,9 @@ pub(super) fn verdict(rows: &[Row]) -> Result<Verdict, String> {
     };
     check(row.0.iter().map(|(column, _)| &**column))?;
     let Some(role) = row.text(ROLE, MAX_ROLE_BYTES)? else {
-        return Ok(Verdict::Deny(Denial { rule: KIND.into(), reason: None }));
+        return Ok(Verdict::Deny(Denial { rule: Sql::KIND.into(), reason: None }));
     };
-    let mut allowance = Allowance::role(role, KIND);
+    let mut allowance = Allowance::role(role, Sql::KIND);
     allowance.overrides.name = row.text(NAME, MAX_NAME_BYTES)?.map(str::to_owned);
     allowance.overrides.ttl = match row.get(TTL) {
         None => None,

@@ -9,7 +9,7 @@
 //!
 //! Sources: `sqlite.org/c3ref/open.html`, `sqlite.org/pragma.html#pragma_query_only`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Statement, params_from_i
 use serde_json::{Number, Value};
 
 use super::pool::Pool;
+use super::query::Query;
 use super::row::{MAX_ROWS, Row};
 
 /// How many steps of a query lie between two looks at the clock: far below a
@@ -30,7 +31,8 @@ const MAX_VALUE_BYTES: i32 = 1024 * 1024;
 /// One file.
 #[derive(Debug)]
 pub(super) struct Sqlite {
-    path: PathBuf,
+    path: Arc<Path>,
+    sql: Arc<str>,
     timeout: Duration,
     pool: Arc<Pool<Open>>,
 }
@@ -46,8 +48,8 @@ struct Open {
 type FileId = (u64, u64);
 
 impl Sqlite {
-    pub(super) fn new(path: PathBuf, timeout: Duration, max_connections: usize) -> Self {
-        Self { path, timeout, pool: Pool::new(max_connections) }
+    pub(super) fn new(path: &Path, query: &Query, timeout: Duration, max_connections: usize) -> Self {
+        Self { path: path.into(), sql: query.sql.as_str().into(), timeout, pool: Pool::new(max_connections) }
     }
 
     /// At most [`MAX_ROWS`] rows of the answer.
@@ -55,8 +57,8 @@ impl Sqlite {
     /// # Errors
     ///
     /// The file cannot be read, or the query is not for it.
-    pub(super) async fn ask(&self, sql: &str, values: Vec<String>) -> Result<Vec<Row>, String> {
-        self.run(sql, move |statement| rows(statement, &values)).await
+    pub(super) async fn ask(&self, values: Vec<String>) -> Result<Vec<Row>, String> {
+        self.run(move |statement| rows(statement, &values)).await
     }
 
     /// The names of the columns that the query gives.
@@ -64,20 +66,19 @@ impl Sqlite {
     /// # Errors
     ///
     /// As [`Sqlite::ask`].
-    pub(super) async fn columns(&self, sql: &str) -> Result<Vec<String>, String> {
-        self.run(sql, |statement| Ok(statement.column_names().map(str::to_owned).collect())).await
+    pub(super) async fn columns(&self) -> Result<Vec<String>, String> {
+        self.run(|statement| Ok(statement.column_names().map(str::to_owned).collect())).await
     }
 
     /// Does it where waiting harms nobody. Its slot is taken until it is done,
     /// even if nobody waits for it any more.
     async fn run<T: Send + 'static>(
         &self,
-        sql: &str,
         work: impl FnOnce(&mut Statement<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, String> {
         let until = Instant::now() + self.timeout;
         let slot = self.pool.slot().await?;
-        let (path, sql, timeout) = (self.path.clone(), sql.to_owned(), self.timeout);
+        let (path, sql, timeout) = (self.path.clone(), self.sql.clone(), self.timeout);
         let done = tokio::task::spawn_blocking(move || {
             let (file, bytes) = file_id(&path).unzip();
             let same = slot.take().filter(|open| open.file.is_some() && open.file == file);
@@ -138,13 +139,14 @@ fn prepared<T>(
 }
 
 fn rows(statement: &mut Statement<'_>, values: &[String]) -> Result<Vec<Row>, Error> {
-    let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query(params_from_iter(values))?;
     let mut rows = Vec::new();
     while rows.len() < MAX_ROWS
         && let Some(row) = found.next()?
     {
-        let columns = names.iter().enumerate().map(|(index, name)| Ok((name.clone(), value(row.get_ref(index)?)?)));
+        // Of the same preparation as the values: a changed schema causes a new one.
+        let names = row.as_ref().column_names().enumerate();
+        let columns = names.map(|(index, name)| Ok((name.to_owned(), value(row.get_ref(index)?)?)));
         rows.push(Row(columns.collect::<Result<_, Error>>()?));
     }
     Ok(rows)

@@ -191,6 +191,7 @@ impl Checks {
     async fn signatures(&mut self, secret: &SigningSecret, question: &Draft, good: bool) -> Result<(), Failure> {
         const VERIFY: &str = "verify webhook-signature before anything else";
         const TIME: &str = "refuse a webhook-timestamp that is more than 5 minutes from now";
+        // 32 hex digits are base64 too, of 24 bytes, as few as a secret may have.
         let other =
             SigningSecret::parse(&format!("whsec_{}", random()?)).map_err(|why| Failure::Because(why.to_owned()))?;
         let signed = |key: &SigningSecret, timestamp: i64, body: &[u8]| {
