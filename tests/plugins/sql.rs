@@ -1,11 +1,12 @@
 //! Rows of a SQLite file decide.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, File, MEMBERS, Roomkey, run, run_online, sql, user};
+use crate::support::{Answer, File, MEMBERS, Roomkey, run, run_in, run_online, sql, user};
 
 const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl)";
 
@@ -302,19 +303,40 @@ fn a_bad_configuration_does_not_start() {
 #[test]
 fn a_relative_path_is_relative_to_its_file_or_the_working_directory() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.db");
-    let missing = |ran: crate::support::Ran| ran.refused("authorize[0]", "unable to open");
-    let config = sql("sqlite:app.db", MEMBERS, "");
-    missing(run_online(&config));
-    let absolute = format!("sqlite://{}", path.display());
+    std::fs::create_dir(folder.path().join("conf")).unwrap();
+    let (beside, here) = (folder.path().join("conf/app.db"), folder.path().join("app.db"));
+    let online = |config: &str| {
+        std::fs::write(folder.path().join("conf/roomkey.toml"), config).unwrap();
+        let arguments = ["check", "--online", "--config", "conf/roomkey.toml"];
+        run_in(folder.path(), &arguments, &[("DATABASE_URL", "sqlite:app.db")])
+    };
+    let in_file = sql("sqlite:app.db", MEMBERS, "");
+    let in_variable = in_file.replace("url = \"sqlite:app.db\"", "url_env = \"DATABASE_URL\"");
+    for config in [&in_file, &in_variable] {
+        online(config).refused("authorize[0]", "unable to open");
+    }
+    let make = |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch(TABLE).unwrap();
+    for (path, reached, missed) in [(&beside, &in_file, &in_variable), (&here, &in_variable, &in_file)] {
+        make(path);
+        let ran = online(reached);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        online(missed).refused("authorize[0]", "unable to open");
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn an_absolute_path_may_come_from_anywhere() {
+    let file = File::missing();
+    let absolute = format!("sqlite://{}", file.path().display());
     let config = sql(&absolute, MEMBERS, "");
-    missing(run_online(&config));
-    rusqlite::Connection::open(&path).unwrap().execute_batch(TABLE).unwrap();
+    run_online(&config).refused("authorize[0]", "unable to open");
+    file.execute(TABLE);
     assert_eq!(run_online(&config).code, Some(0));
-    std::fs::write(folder.path().join("url"), "sqlite:app.db\n").unwrap();
-    let twin = format!("url_file = \"{}\"", folder.path().join("url").display());
-    let ran = run(&sql("x", MEMBERS, "").replace("url = \"x\"", &twin), &[]);
-    ran.refused("authorize[0].url_file", "an absolute path");
-    std::fs::write(folder.path().join("url"), format!("{absolute}\n")).unwrap();
-    assert_eq!(run_online(&sql("x", MEMBERS, "").replace("url = \"x\"", &twin)).code, Some(0));
+    let url = file.path().with_file_name("url");
+    std::fs::write(&url, "sqlite:app.db\n").unwrap();
+    let twin = sql("x", MEMBERS, "").replace("url = \"x\"", &format!("url_file = \"{}\"", url.display()));
+    run(&twin, &[]).refused("authorize[0].url_file", "an absolute path");
+    std::fs::write(&url, format!("{absolute}\n")).unwrap();
+    assert_eq!(run_online(&twin).code, Some(0));
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
@@ -34,10 +35,10 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-fn command(folder: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+fn command(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roomkey"));
     let ports = [("ROOMKEY__SERVER__LISTEN", "127.0.0.1:0"), ("ROOMKEY__ADMIN__LISTEN", "127.0.0.1:0")];
-    command.args(arguments).current_dir(folder.path()).env_clear().envs(ports).envs(environment.iter().copied());
+    command.args(arguments).current_dir(folder).env_clear().envs(ports).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -59,18 +60,19 @@ fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran 
         std::fs::write(folder.path().join(FILE), config).unwrap();
         arguments.extend(["--config", FILE]);
     }
-    end(&mut command(&folder, &arguments, environment))
+    run_in(folder.path(), &arguments, environment)
 }
 
 /// Runs `conformance` beside files of these names and contents.
 pub(crate) fn conformance(arguments: &[&str], files: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
-    end(&mut command(&folder, &[&["conformance"], arguments].concat(), &[]))
+    run_in(folder.path(), &[&["conformance"], arguments].concat(), &[])
 }
 
-fn end(command: &mut Command) -> Ran {
-    let output = command.stdout(Stdio::piped()).output().unwrap();
+/// Runs any command where there is what it needs.
+pub(crate) fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+    let output = command(folder, arguments, environment).stdout(Stdio::piped()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
@@ -106,7 +108,7 @@ impl Roomkey {
 
     #[track_caller]
     fn start(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command(&folder, arguments, environment).spawn().unwrap();
+        let mut child = command(folder.path(), arguments, environment).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let heard = said.clone();
