@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, Cut, Forward, MEMBERS, Roomkey, Server, Then, run_online, skipped, sql, user, variable};
+use crate::support::{Answer, Forward, MEMBERS, Roomkey, Server, run_online, skipped, sql, user, variable};
 
 const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl text);";
 const PASSWORD: &str = "CANARY-postgres-password";
@@ -268,30 +268,6 @@ fn connections_that_are_gone_are_replaced() {
                 forward.cut();
             }
         }
-    }
-}
-
-/// From the login to the end of the transaction.
-#[test]
-fn an_answer_that_breaks_off_anywhere_is_undecided() {
-    let Some(server) = members("t_cut", "('alice', 'standup', 'viewer', null, null)") else { return };
-    for (then, stride, timeout) in [(Then::End, 1, "10s"), (Then::Silence, 40, "300ms")] {
-        let cut = Cut::before(server.address());
-        cut.after(0, then);
-        let roomkey = Roomkey::serve(&sql(&server.by(cut.address), MEMBERS, &format!("timeout = \"{timeout}\"\n")));
-        let mut bytes = 0;
-        loop {
-            let answer = enter(&roomkey, "alice", "standup");
-            if answer.status == 201 {
-                break;
-            }
-            answer.undecided();
-            bytes += stride;
-            assert!(bytes < 5000, "never: {}", roomkey.said());
-            cut.after(bytes, then);
-        }
-        // With the row in it, the login and the three answers are longer.
-        assert!(bytes > 500, "after {bytes} bytes");
     }
 }
 
