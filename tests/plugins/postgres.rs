@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, Forward, MEMBERS, Roomkey, Server, run_online, skipped, sql, user, variable};
+use crate::support::{Answer, MEMBERS, Roomkey, Server, Way, run_online, skipped, sql, user, variable};
 
 const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl text);";
 const PASSWORD: &str = "CANARY-postgres-password";
@@ -230,12 +230,12 @@ fn fifty_at_once_are_all_answered_by_two_connections() {
 #[test]
 fn it_starts_without_its_database_and_works_once_that_is_there() {
     let Some(server) = Server::without("t_later") else { return };
-    let forward = Forward::closed();
-    let roomkey = Roomkey::serve(&sql(&server.by(forward.address), MEMBERS, ""));
+    let way = Way::closed();
+    let roomkey = Roomkey::serve(&sql(&server.by(way.address), MEMBERS, ""));
     enter(&roomkey, "alice", "standup").undecided();
     roomkey.must_say(&["\"level\":\"ERROR\"", "authorize[0]", "Cannot ask the database", "Connection refused"]);
     assert!(!roomkey.is_ready());
-    forward.open(server.address());
+    way.open(server.address());
     roomkey.must_say(&["Cannot ask the database", "3D000"]);
     assert!(!roomkey.is_ready());
     server.create("");
@@ -249,9 +249,8 @@ fn it_starts_without_its_database_and_works_once_that_is_there() {
 #[test]
 fn connections_that_are_gone_are_replaced() {
     let Some(server) = members("t_gone", "('alice', 'standup', 'viewer', null, null)") else { return };
-    let forward = Forward::closed();
-    forward.open(server.address());
-    for url in [server.url(), server.by(forward.address)] {
+    let way = Way::to(server.address());
+    for url in [server.url(), server.by(way.address)] {
         let roomkey = Roomkey::serve(&sql(&url, MEMBERS, "timeout = \"10s\"\n"));
         roomkey.wait_until_ready();
         for round in 0..20 {
@@ -265,7 +264,7 @@ fn connections_that_are_gone_are_replaced() {
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = 't_gone' and pid <> pg_backend_pid()",
                 );
             } else {
-                forward.cut();
+                way.cut();
             }
         }
     }
