@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, MEMBERS, Roomkey, Server, Way, run_online, skipped, sql, user, variable};
+use crate::support::{Answer, MEMBERS, Roomkey, Server, Way, nowhere, run_online, skipped, sql, user, variable};
 
 const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl text);";
 const PASSWORD: &str = "CANARY-postgres-password";
@@ -288,7 +288,6 @@ fn the_password_is_never_written_down() {
     let Some(server) = members("t_secret", "('alice', 'standup', 'viewer', null, null)") else { return };
     let trace = "[log]\nlevel = \"trace\"\n";
     let wrong = server.url().replace(PASSWORD, "CANARY-wrong-password");
-    let nowhere = server.by(([127, 0, 0, 1], 1).into());
     let cases = [
         (server.url(), MEMBERS),
         (server.url(), "select role from nowhere where user_id = :user and room = :room"),
@@ -297,7 +296,7 @@ fn the_password_is_never_written_down() {
             "select role from members where user_id = :user and room = :room and 1 / length(substr(:user, 6)) = 1",
         ),
         (wrong.clone(), MEMBERS),
-        (nowhere, MEMBERS),
+        (server.by(nowhere()), MEMBERS),
         (server.url().replace("disable", "require"), MEMBERS),
     ];
     for (url, query) in cases {
