@@ -53,7 +53,8 @@ pub(crate) fn run_online(config: &str) -> Ran {
     check(&["check", "--online"], config, &[])
 }
 
-fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran {
+/// Runs `check` with these arguments over a configuration, unless that is empty.
+pub(crate) fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let mut arguments = arguments.to_vec();
     if !config.is_empty() {
