@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::keys::{by_set, claims};
 use crate::support::{
-    Answer, Ask, File, JWT, Key, LIVEKIT, MEMBERS, Roomkey, Server, Then, Upstream, Way, asking, discovery, reply_json,
-    serve_set, session, set, sql, user,
+    Answer, Ask, File, JWT, Key, LIVEKIT, MEMBERS, Roomkey, Server, TABLE, Then, Upstream, Way, asking, discovery,
+    reply_json, serve_set, session, set, sql, user,
 };
 
 /// Of a caller's credential, what is changed and cut: each byte would be too slow.
@@ -120,10 +120,7 @@ const ALL: &str =
 
 /// Alice's row, with that role.
 fn row(role: &str) -> String {
-    format!(
-        "create table members (user_id text, room text, role text, name text, ttl text); \
-         insert into members values ('alice', 'standup', {role}, 'Al', null)"
-    )
+    format!("{TABLE}; insert into members values ('alice', 'standup', {role}, 'Al', null)")
 }
 
 /// From the login to the end of the transaction.
@@ -134,12 +131,11 @@ fn a_row_of_postgres() {
         let way = Way::to(server.address());
         way.after(0, Then::End);
         let roomkey = Roomkey::serve(&sql(&server.by(way.address), MEMBERS, ALL));
-        let ask = roomkey.livekit().by(&user(json!({"sub": "alice"})));
         let mut bytes = 0;
         let answer = loop {
             let then = if bytes % 40 == 39 { Then::Silence } else { Then::End };
             way.after(bytes, then);
-            let answer = ask.send();
+            let answer = roomkey.enter("alice", "standup");
             if answer.status == decided {
                 break answer;
             }
@@ -158,7 +154,7 @@ fn a_row_of_postgres() {
 fn a_row_of_sqlite() {
     let file = File::new(&row("null"));
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, ALL));
-    let ask = || roomkey.livekit().by(&user(json!({"sub": "alice"}))).send();
+    let ask = || roomkey.enter("alice", "standup");
     ask().refused(403, "forbidden");
     let whole = std::fs::read(file.path()).unwrap();
     // As a copy that was not done puts it in place.

@@ -12,7 +12,7 @@ mod upstream;
 pub(crate) use answer::Answer;
 pub(crate) use configs::{
     APP_SECRET, AUTHORIZE, JWT, LIVEBLOCKS, LIVEBLOCKS_SECRET, LIVEKIT, LIVEKIT_SECRET, MEMBERS, SESSION, SIGNING,
-    asking, session, sql,
+    TABLE, asking, session, sql,
 };
 pub(crate) use cut::{Then, Way};
 pub(crate) use database::{File, Server, skipped, variable};

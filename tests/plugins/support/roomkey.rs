@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::Answer;
+use super::{Answer, user};
 
 /// For how long anything here may take at most.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -161,6 +161,11 @@ impl Roomkey {
     /// `POST /livekit/token`.
     pub(crate) fn livekit(&self) -> Ask {
         Ask::new(self.address, "POST", "/livekit/token").body(&json!({"room_name": "standup"}))
+    }
+
+    /// Asks for a LiveKit token of that user's for that room.
+    pub(crate) fn enter(&self, who: &str, room: &str) -> Answer {
+        self.livekit().by(&user(json!({"sub": who}))).body(&json!({"room_name": room})).send()
     }
 
     /// `POST /api/liveblocks-auth`.
