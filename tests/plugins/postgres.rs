@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{MEMBERS, Roomkey, Server, TABLE, Way, nowhere, run_online, skipped, sql, user, variable};
+use crate::support::{
+    MEMBERS, Roomkey, Server, TABLE, Way, at_once, nowhere, run_online, skipped, sql, user, variable,
+};
 
 const PASSWORD: &str = "CANARY-postgres-password";
 
@@ -164,11 +166,7 @@ fn a_slow_query_is_ended_and_its_connection_with_it() {
         roomkey.wait_until_ready();
         for _ in 0..2 {
             let since = Instant::now();
-            thread::scope(|scope| {
-                for _ in 0..6 {
-                    scope.spawn(|| roomkey.enter("alice", "slow").undecided());
-                }
-            });
+            at_once(6, || roomkey.enter("alice", "slow").undecided());
             assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
             let until = Instant::now() + Duration::from_secs(5);
             let running = "select count(*) from pg_stat_activity where query like '%roomkey_row%' and state = 'active' and pid <> pg_backend_pid()";
@@ -176,11 +174,7 @@ fn a_slow_query_is_ended_and_its_connection_with_it() {
                 assert!(Instant::now() < until, "the server still runs it");
                 thread::sleep(Duration::from_millis(50));
             }
-            thread::scope(|scope| {
-                for _ in 0..6 {
-                    scope.spawn(|| roomkey.enter("alice", "standup").livekit());
-                }
-            });
+            at_once(6, || roomkey.enter("alice", "standup").livekit());
         }
     }
 }
@@ -207,11 +201,7 @@ fn fifty_at_once_are_all_answered_by_two_connections() {
     let Some(server) = members("t_many", "('alice', 'standup', 'viewer', null, null)") else { return };
     let roomkey = Roomkey::serve(&sql(&server.pooled(), MEMBERS, "timeout = \"10s\"\nmax_connections = 20\n"));
     for _ in 0..2 {
-        thread::scope(|scope| {
-            for _ in 0..50 {
-                scope.spawn(|| roomkey.enter("alice", "standup").livekit());
-            }
-        });
+        at_once(50, || roomkey.enter("alice", "standup").livekit());
     }
     // Nothing of ours stays with a connection that others get.
     for _ in 0..4 {
@@ -248,11 +238,7 @@ fn connections_that_are_gone_are_replaced() {
         let roomkey = Roomkey::serve(&sql(&url, MEMBERS, "timeout = \"10s\"\n"));
         roomkey.wait_until_ready();
         for round in 0..20 {
-            thread::scope(|scope| {
-                for _ in 0..3 {
-                    scope.spawn(|| roomkey.enter("alice", "standup").livekit());
-                }
-            });
+            at_once(3, || roomkey.enter("alice", "standup").livekit());
             if round % 2 == 0 {
                 server.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = 't_gone' and pid <> pg_backend_pid()",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{File, MEMBERS, Roomkey, TABLE, run, run_in, run_online, sql, user};
+use crate::support::{File, MEMBERS, Roomkey, TABLE, at_once, run, run_in, run_online, sql, user};
 
 fn members(rows: &str) -> File {
     // A column without a type keeps a number as one.
@@ -169,19 +169,11 @@ fn a_query_that_does_not_end_is_ended() {
     file.execute("insert into members values ('alice', 'slow', 'viewer', null, null)");
     for _ in 0..2 {
         let since = Instant::now();
-        thread::scope(|scope| {
-            for _ in 0..6 {
-                scope.spawn(|| roomkey.enter("alice", "slow").undecided());
-            }
-        });
+        at_once(6, || roomkey.enter("alice", "slow").undecided());
         assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
         // Both connections are free again.
         thread::sleep(Duration::from_millis(300));
-        thread::scope(|scope| {
-            for _ in 0..6 {
-                scope.spawn(|| roomkey.enter("alice", "standup").livekit());
-            }
-        });
+        at_once(6, || roomkey.enter("alice", "standup").livekit());
     }
     roomkey.must_say(&["no answer within 300ms"]);
 }
@@ -205,11 +197,7 @@ fn a_file_that_hangs_holds_up_no_one_and_not_the_end() {
     // Opening it waits for somebody who writes.
     assert!(std::process::Command::new("mkfifo").arg(file.path()).status().unwrap().success());
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, "timeout = \"200ms\"\nmax_connections = 2\n"));
-    thread::scope(|scope| {
-        for _ in 0..10 {
-            scope.spawn(|| roomkey.enter("alice", "standup").undecided());
-        }
-    });
+    at_once(10, || roomkey.enter("alice", "standup").undecided());
     roomkey.must_be_healthy();
     roomkey.must_say(&["no answer within 200ms"]);
     assert!(!roomkey.is_ready());
@@ -220,11 +208,7 @@ fn a_file_that_hangs_holds_up_no_one_and_not_the_end() {
 fn fifty_at_once_are_all_answered() {
     let file = members("('alice', 'standup', 'viewer', null, null)");
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, "timeout = \"10s\"\nmax_connections = 2\n"));
-    thread::scope(|scope| {
-        for _ in 0..50 {
-            scope.spawn(|| roomkey.enter("alice", "standup").livekit());
-        }
-    });
+    at_once(50, || roomkey.enter("alice", "standup").livekit());
 }
 
 #[test]

@@ -17,5 +17,5 @@ pub(crate) use configs::{
 pub(crate) use cut::{Then, Way};
 pub(crate) use database::{File, Server, skipped, variable};
 pub(crate) use keys::{Key, claims_of, discovery, hs256, now, serve_set, set, tag, user};
-pub(crate) use roomkey::{Ask, Ran, Roomkey, check, conformance, run, run_in, run_online};
+pub(crate) use roomkey::{Ask, Ran, Roomkey, at_once, check, conformance, run, run_in, run_online};
 pub(crate) use upstream::{Seen, Upstream, hold, nowhere, reply, reply_json};

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread::sleep;
+use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -310,4 +310,9 @@ impl Drop for Roomkey {
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
+}
+
+/// Does this so many times side by side, and waits for all of them.
+pub(crate) fn at_once<T: Send>(times: usize, work: impl Fn() -> T + Sync) {
+    scope(|scope| (0..times).for_each(|_| drop(scope.spawn(&work))));
 }
