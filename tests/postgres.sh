@@ -13,7 +13,7 @@ as() { # a server refuses to be root
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 start() {
-  local bin folder port pooler
+  local bin folder port pooler tries
   bin=$(dirname "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1 || true)")
   [ -x "$bin/initdb" ] || bin=$(dirname "$(command -v initdb || echo /missing/initdb)")
   [ -x "$bin/initdb" ] || { echo "no PostgreSQL: install postgresql" >&2; return 1; }
@@ -60,9 +60,11 @@ logfile = $folder/pgbouncer.log
 pidfile = $folder/pgbouncer.pid
 CONF
   PATH=$PATH:/usr/sbin as pgbouncer -q -d pgbouncer.ini >>log 2>&1 || { cat log pgbouncer.log >&2; return 1; }
-  for _ in $(seq 100); do
-    PGPASSWORD=$password "$bin/psql" -qAt -h 127.0.0.1 -p "$pooler" -U "$user" postgres -c 'select 1' >>log 2>&1 && break
-    sleep 0.1
+  tries=0
+  until PGPASSWORD=$password timeout 2 "$bin/psql" -qAt -h 127.0.0.1 -p "$pooler" -U "$user" postgres -c 'select 1' >>log 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || { echo "PgBouncer does not answer" >&2; cat log pgbouncer.log >&2; return 1; }
+    sleep 0.2
   done
   trap - EXIT
   cat <<VARIABLES

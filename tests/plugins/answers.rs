@@ -2,13 +2,12 @@
 //! for a whole and right `true`, and for nothing else.
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Ask, Roomkey, Upstream, asking, reply, reply_json, session, user};
+use crate::support::{Answer, Ask, Roomkey, Upstream, asking, nowhere, reply, reply_json, session, user};
 
 const PATIENCE: &str = "timeout = \"1s\"\nconnect_timeout = \"400ms\"\n";
 
@@ -303,7 +302,7 @@ fn broken_answers() {
 
 #[test]
 fn nobody_there() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = nowhere();
     for url in [format!("http://{address}/"), "http://no-such-name.invalid/".to_owned(), format!("https://{address}/")]
     {
         let asks = [(Roomkey::serve(&asking(&url, PATIENCE)), true), (Roomkey::serve(&session(&url, PATIENCE)), false)];

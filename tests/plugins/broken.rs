@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::keys::{by_set, claims};
 use crate::support::{
-    Answer, Ask, Cut, File, JWT, Key, LIVEKIT, MEMBERS, Roomkey, Server, Then, Upstream, asking, discovery, reply_json,
-    serve_set, session, set, sql, user,
+    Answer, Ask, File, JWT, Key, LIVEKIT, MEMBERS, Roomkey, Server, TABLE, Then, Upstream, Way, asking, discovery,
+    reply_json, serve_set, session, set, sql, user,
 };
 
 /// Of a caller's credential, what is changed and cut: each byte would be too slow.
@@ -33,20 +33,20 @@ fn cut_everywhere(config: impl Fn(&str) -> String, asks: impl Fn(&Roomkey) -> [A
     let backend = Upstream::new();
     let yes = reply_json(200, &json!({"decision": true, "context": {"role": "viewer", "subject": {"id": "alice"}}}));
     backend.sends(yes.clone());
-    let cut = Cut::before(backend.address);
-    let roomkey = Roomkey::serve(&config(&format!("http://{}/ask", cut.address)));
+    let way = Way::to(backend.address);
+    let roomkey = Roomkey::serve(&config(&format!("http://{}/ask", way.address)));
     for bytes in 0..yes.len() {
-        cut.after(bytes, Then::End);
+        way.after(bytes, Then::End);
         let [livekit, liveblocks] = asks(&roomkey);
         must_be_undecided(&livekit.send(), &format!("LiveKit, cut after {bytes}"));
         must_be_undecided(&liveblocks.send(), &format!("Liveblocks, cut after {bytes}"));
     }
     for bytes in (0..yes.len()).step_by(20) {
-        cut.after(bytes, Then::Silence);
+        way.after(bytes, Then::Silence);
         let [livekit, _] = asks(&roomkey);
         must_be_undecided(&livekit.send(), &format!("silence after {bytes}"));
     }
-    cut.after(usize::MAX, Then::End);
+    way.after(usize::MAX, Then::End);
     asks(&roomkey).iter().for_each(|ask| must_be_token(&ask.send(), "the whole answer"));
 }
 
@@ -84,8 +84,8 @@ fn a_session() {
 fn a_key_set_and_its_discovery() {
     for discovers in [false, true] {
         let provider = Upstream::new();
-        let cut = Cut::before(provider.address);
-        let origin = format!("http://{}", cut.address);
+        let way = Way::to(provider.address);
+        let origin = format!("http://{}", way.address);
         let (set, mut claims) = (set(&[Key::P256]), claims());
         claims["iss"] = origin.clone().into();
         let bearer = Key::P256.bearer(&claims);
@@ -99,7 +99,7 @@ fn a_key_set_and_its_discovery() {
         };
         let whole = if discovers { 150 } else { reply_json(200, &set).len() };
         for bytes in (0..whole).step_by(11) {
-            cut.after(bytes, if bytes % 2 == 0 { Then::End } else { Then::Silence });
+            way.after(bytes, if bytes % 2 == 0 { Then::End } else { Then::Silence });
             let roomkey = Roomkey::serve(&by_set(&settings));
             assert!(!roomkey.is_ready(), "{bytes}");
             // With a cut by silence the answer waits for the fetch, which ends in 3 s.
@@ -108,7 +108,7 @@ fn a_key_set_and_its_discovery() {
             }
         }
         let roomkey = Roomkey::serve(&by_set(&settings));
-        cut.after(usize::MAX, Then::End);
+        way.after(usize::MAX, Then::End);
         roomkey.wait_until_ready();
         must_be_token(&roomkey.livekit().by(&bearer).send(), "the whole set");
     }
@@ -117,36 +117,44 @@ fn a_key_set_and_its_discovery() {
 /// Whatever is no answer would let in here.
 const ALL: &str =
     "timeout = \"300ms\"\n[[authorize]]\nkind = \"rules\"\nrules = [{ room = \"**\", role = \"viewer\" }]\n";
-const KEPT_OUT: &str = "create table members (user_id text, room text, role text, name text, ttl text); \
-                        insert into members values ('alice', 'standup', null, null, null)";
 
+/// Alice's row, with that role.
+fn row(role: &str) -> String {
+    format!("{TABLE}; insert into members values ('alice', 'standup', {role}, 'Al', null)")
+}
+
+/// From the login to the end of the transaction.
 #[test]
 fn a_row_of_postgres() {
-    let Some(server) = Server::new("t_broken", KEPT_OUT) else { return };
-    let cut = Cut::before(server.address());
-    cut.after(0, Then::End);
-    let url = server.url().replace(&server.address().to_string(), &cut.address.to_string());
-    let roomkey = Roomkey::serve(&sql(&url, MEMBERS, ALL));
-    let ask = roomkey.livekit().by(&user(json!({"sub": "alice"})));
-    let mut bytes = 0;
-    loop {
-        let then = if bytes % 50 == 49 { Then::Silence } else { Then::End };
-        cut.after(bytes, then);
-        let answer = ask.send();
-        if answer.status == 403 {
-            break;
+    for (role, decided) in [("null", 403), ("'viewer'", 201)] {
+        let Some(server) = Server::new("t_broken", &row(role)) else { return };
+        let way = Way::to(server.address());
+        way.after(0, Then::End);
+        let roomkey = Roomkey::serve(&sql(&server.by(way.address), MEMBERS, ALL));
+        let mut bytes = 0;
+        let answer = loop {
+            let then = if bytes % 40 == 39 { Then::Silence } else { Then::End };
+            way.after(bytes, then);
+            let answer = roomkey.enter("alice", "standup");
+            if answer.status == decided {
+                break answer;
+            }
+            must_be_undecided(&answer, &format!("{then:?} after {bytes}"));
+            bytes += 1;
+            assert!(bytes < 5000, "never: {}", roomkey.said());
+        };
+        if decided == 201 {
+            assert_eq!(answer.livekit()["name"], "Al", "the row's word, not the rule's");
         }
-        must_be_undecided(&answer, &format!("{then:?} after {bytes}"));
-        bytes += 1;
+        assert!(bytes > 500, "the greeting, the login, the transaction: {bytes}");
     }
-    assert!(bytes > 300, "the greeting, the login, the transaction: {bytes}");
 }
 
 #[test]
 fn a_row_of_sqlite() {
-    let file = File::new(KEPT_OUT);
+    let file = File::new(&row("null"));
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, ALL));
-    let ask = || roomkey.livekit().by(&user(json!({"sub": "alice"}))).send();
+    let ask = || roomkey.enter("alice", "standup");
     ask().refused(403, "forbidden");
     let whole = std::fs::read(file.path()).unwrap();
     // As a copy that was not done puts it in place.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ran, SIGNING, Seen, Upstream, conformance, hold, now, reply, reply_json, tag};
+use crate::support::{Ran, SIGNING, Seen, Upstream, conformance, hold, now, nowhere, reply, reply_json, tag};
 
 const BEARER: &str = "CANARY-bearer-0123456789";
 const COOKIE: &str = "session=CANARY-cookie; theme=dark";
@@ -296,10 +296,7 @@ fn a_failure_says_what_came_and_what_would_be_right() {
 
 #[test]
 fn nobody_there_is_said_once() {
-    let address = Upstream::new().address;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert_ne!(address, gone);
-    let ran = ask(&format!("http://{gone}/"), &SIGNED);
+    let ran = ask(&format!("http://{}/", nowhere()), &SIGNED);
     assert_eq!((ran.code, ran.checks("FAIL")), (Some(1), vec![ENTERS]), "{ran:?}");
     assert_eq!(ran.stdout.lines().last(), Some("0 passed, 1 failed, 0 warned"));
 }

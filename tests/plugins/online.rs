@@ -1,22 +1,15 @@
 //! `check --online`: what is remote, asked once, and named by its setting.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
 use crate::keys::by_set;
 use crate::support::{
-    Key, Roomkey, Upstream, asking, discovery, reply, reply_json, run, run_online, serve_set, session, set,
+    Key, Roomkey, Upstream, asking, discovery, nowhere, reply, reply_json, run, run_online, serve_set, session, set,
 };
-
-/// Where nobody listens.
-fn nowhere() -> String {
-    format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
-}
 
 #[test]
 fn what_cannot_be_reached_is_said_by_its_setting() {
-    let nowhere = nowhere();
+    let nowhere = format!("http://{}", nowhere());
     let cloud = format!("[liveblocks]\nsecret_key = \"sk_x\"\nbase_url = \"{nowhere}\"\n");
     for (config, setting) in [
         (asking(&format!("{nowhere}/ask"), ""), "authorize[0]"),

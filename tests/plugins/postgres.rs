@@ -6,18 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, Cut, Forward, MEMBERS, Roomkey, Server, Then, run_online, skipped, sql, user, variable};
+use crate::support::{
+    MEMBERS, Roomkey, Server, TABLE, Way, at_once, nowhere, run_online, skipped, sql, user, variable,
+};
 
-const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl text);";
 const PASSWORD: &str = "CANARY-postgres-password";
 
 fn members(name: &'static str, rows: &str) -> Option<Server> {
-    Server::new(name, &format!("{TABLE} insert into members values {rows}"))
-}
-
-/// Asks for a call.
-fn enter(roomkey: &Roomkey, who: &str, room: &str) -> Answer {
-    roomkey.livekit().by(&user(json!({"sub": who}))).body(&json!({"room_name": room})).send()
+    Server::new(name, &format!("{TABLE}; insert into members values {rows}"))
 }
 
 #[test]
@@ -35,16 +31,16 @@ fn rows_decide_directly_and_behind_a_pooler() {
     for url in [server.url(), server.pooled()] {
         let roomkey = Roomkey::serve(&sql(&url, MEMBERS, ""));
         roomkey.wait_until_ready();
-        let claims = enter(&roomkey, "alice", "standup").livekit();
+        let claims = roomkey.enter("alice", "standup").livekit();
         assert_eq!((&claims["name"], &claims["video"]["roomAdmin"]), (&json!("Al"), &json!(true)), "{claims}");
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["nbf"].as_i64().unwrap(), 300);
-        let claims = enter(&roomkey, "carol", "standup").livekit();
+        let claims = roomkey.enter("carol", "standup").livekit();
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["nbf"].as_i64().unwrap(), 900);
-        enter(&roomkey, "bob", "standup").refused(403, "forbidden");
+        roomkey.enter("bob", "standup").refused(403, "forbidden");
         roomkey.must_say(&["\"outcome\":\"deny\"", "\"authorizer\":\"sql\""]);
-        enter(&roomkey, "alice", "elsewhere").refused(403, "forbidden");
+        roomkey.enter("alice", "elsewhere").refused(403, "forbidden");
         for who in ["twice", "unknown", "empty", "short", "odd", "long", "longer"] {
-            enter(&roomkey, who, "standup").undecided();
+            roomkey.enter(who, "standup").undecided();
         }
         roomkey.must_say(&["more than one row"]);
         roomkey.must_say(&["longer than 64 KiB"]);
@@ -73,23 +69,23 @@ fn columns_of_any_type_are_compared_and_read() {
         let roomkey = Roomkey::serve(&sql(&url, query, ""));
         roomkey.must_say(&["columns that nobody looks at", "extra"]);
         for _ in 0..5 {
-            let claims = enter(&roomkey, uuid, "standup").livekit();
+            let claims = roomkey.enter(uuid, "standup").livekit();
             assert_eq!((&claims["name"], &claims["video"]["roomAdmin"]), (&json!("Al"), &json!(true)), "{claims}");
         }
-        enter(&roomkey, "6f9619ff-8b86-d011-b42d-00cf4fc964fe", "standup").refused(403, "forbidden");
+        roomkey.enter("6f9619ff-8b86-d011-b42d-00cf4fc964fe", "standup").refused(403, "forbidden");
         // What no uuid could be is no answer about anyone.
-        enter(&roomkey, "CANARY-no-uuid", "standup").undecided();
+        roomkey.enter("CANARY-no-uuid", "standup").undecided();
         roomkey.must_say(&["\"outcome\":\"error\"", "SQLSTATE 22P02", "column::text = :user"]);
         assert!(!roomkey.said().lines().any(|line| line.contains("22P02") && line.contains("invalid input syntax")));
-        enter(&roomkey, uuid, "standup").livekit();
+        roomkey.enter(uuid, "standup").livekit();
 
         let roomkey = Roomkey::serve(&sql(&url, "select role from m where id::text = :user and room = :room", ""));
-        enter(&roomkey, uuid, "standup").livekit();
-        enter(&roomkey, "no-uuid", "standup").refused(403, "forbidden");
+        roomkey.enter(uuid, "standup").livekit();
+        roomkey.enter("no-uuid", "standup").refused(403, "forbidden");
 
         let query = "with x(u) as (values (:user::char(10))) select role as \"Role\", name from c, x where id = x.u and room = :room -- :user";
         let roomkey = Roomkey::serve(&sql(&url, query, ""));
-        let claims = enter(&roomkey, "alice", "standup").livekit();
+        let claims = roomkey.enter("alice", "standup").livekit();
         assert_eq!(claims["name"], "Al");
 
         let roomkey = Roomkey::serve(&sql(
@@ -98,8 +94,8 @@ fn columns_of_any_type_are_compared_and_read() {
             "",
         ));
         roomkey.wait_until_ready();
-        enter(&roomkey, "8", "standup").refused(403, "forbidden");
-        enter(&roomkey, "7", "standup").undecided();
+        roomkey.enter("8", "standup").refused(403, "forbidden");
+        roomkey.enter("7", "standup").undecided();
     }
 }
 
@@ -109,13 +105,13 @@ fn values_are_text_and_nothing_else() {
     let Some(server) = members("t_values", "('alice', 'standup', 'host', null, null)") else { return };
     let roomkey = Roomkey::serve(&sql(&server.pooled(), MEMBERS, ""));
     for text in odd {
-        enter(&roomkey, text, "standup").refused(403, "forbidden");
-        enter(&roomkey, "alice", text).refused(403, "forbidden");
+        roomkey.enter(text, "standup").refused(403, "forbidden");
+        roomkey.enter("alice", text).refused(403, "forbidden");
     }
     for text in odd {
         let quoted = format!("'{}'", text.replace('\'', "''"));
         server.execute(&format!("insert into members values ({quoted}, {quoted}, 'viewer', null, null)"));
-        assert_eq!(enter(&roomkey, text, text).livekit()["sub"], *text);
+        assert_eq!(roomkey.enter(text, text).livekit()["sub"], *text);
     }
     assert_eq!(server.execute("select count(*) from members"), ["11"]);
 }
@@ -147,8 +143,8 @@ fn nothing_is_written() {
     ] {
         for url in [server.url(), server.pooled()] {
             let roomkey = Roomkey::serve(&sql(&url, query, ""));
-            enter(&roomkey, "alice", "standup").undecided();
-            enter(&roomkey, "alice", "standup").undecided();
+            roomkey.enter("alice", "standup").undecided();
+            roomkey.enter("alice", "standup").undecided();
             roomkey.must_say(&["\"outcome\":\"error\"", "SQLSTATE"]);
             if let Some(why) = why {
                 roomkey.must_say(&["Cannot ask the database", why]);
@@ -170,11 +166,7 @@ fn a_slow_query_is_ended_and_its_connection_with_it() {
         roomkey.wait_until_ready();
         for _ in 0..2 {
             let since = Instant::now();
-            thread::scope(|scope| {
-                for _ in 0..6 {
-                    scope.spawn(|| enter(&roomkey, "alice", "slow").undecided());
-                }
-            });
+            at_once(6, || roomkey.enter("alice", "slow").undecided());
             assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
             let until = Instant::now() + Duration::from_secs(5);
             let running = "select count(*) from pg_stat_activity where query like '%roomkey_row%' and state = 'active' and pid <> pg_backend_pid()";
@@ -182,11 +174,7 @@ fn a_slow_query_is_ended_and_its_connection_with_it() {
                 assert!(Instant::now() < until, "the server still runs it");
                 thread::sleep(Duration::from_millis(50));
             }
-            thread::scope(|scope| {
-                for _ in 0..6 {
-                    scope.spawn(|| enter(&roomkey, "alice", "standup").livekit());
-                }
-            });
+            at_once(6, || roomkey.enter("alice", "standup").livekit());
         }
     }
 }
@@ -204,7 +192,7 @@ fn callers_who_go_away_leave_no_half_read_answer_behind() {
     let alice = user(json!({"sub": "alice"}));
     for _ in 0..5 {
         roomkey.livekit().by(&alice).abandon(Duration::from_millis(30));
-        assert_eq!(enter(&roomkey, "bob", "standup").livekit()["video"]["canPublish"], json!(false));
+        assert_eq!(roomkey.enter("bob", "standup").livekit()["video"]["canPublish"], json!(false));
     }
 }
 
@@ -213,11 +201,7 @@ fn fifty_at_once_are_all_answered_by_two_connections() {
     let Some(server) = members("t_many", "('alice', 'standup', 'viewer', null, null)") else { return };
     let roomkey = Roomkey::serve(&sql(&server.pooled(), MEMBERS, "timeout = \"10s\"\nmax_connections = 20\n"));
     for _ in 0..2 {
-        thread::scope(|scope| {
-            for _ in 0..50 {
-                scope.spawn(|| enter(&roomkey, "alice", "standup").livekit());
-            }
-        });
+        at_once(50, || roomkey.enter("alice", "standup").livekit());
     }
     // Nothing of ours stays with a connection that others get.
     for _ in 0..4 {
@@ -230,68 +214,39 @@ fn fifty_at_once_are_all_answered_by_two_connections() {
 #[test]
 fn it_starts_without_its_database_and_works_once_that_is_there() {
     let Some(server) = Server::without("t_later") else { return };
-    let forward = Forward::closed();
-    let roomkey = Roomkey::serve(&sql(&server.by(forward.address), MEMBERS, ""));
-    enter(&roomkey, "alice", "standup").undecided();
+    let way = Way::closed();
+    let roomkey = Roomkey::serve(&sql(&server.by(way.address), MEMBERS, ""));
+    roomkey.enter("alice", "standup").undecided();
     roomkey.must_say(&["\"level\":\"ERROR\"", "authorize[0]", "Cannot ask the database", "Connection refused"]);
     assert!(!roomkey.is_ready());
-    forward.open(server.address());
+    way.open(server.address());
     roomkey.must_say(&["Cannot ask the database", "3D000"]);
     assert!(!roomkey.is_ready());
     server.create("");
     roomkey.must_say(&["Cannot ask the database", "42P01", "members"]);
     assert!(!roomkey.is_ready());
-    server.execute(&format!("{TABLE} insert into members values ('alice', 'standup', 'viewer', null, null)"));
+    server.execute(&format!("{TABLE}; insert into members values ('alice', 'standup', 'viewer', null, null)"));
     roomkey.wait_until_ready();
-    enter(&roomkey, "alice", "standup").livekit();
+    roomkey.enter("alice", "standup").livekit();
 }
 
 #[test]
 fn connections_that_are_gone_are_replaced() {
     let Some(server) = members("t_gone", "('alice', 'standup', 'viewer', null, null)") else { return };
-    let forward = Forward::closed();
-    forward.open(server.address());
-    for url in [server.url(), server.by(forward.address)] {
+    let way = Way::to(server.address());
+    for url in [server.url(), server.by(way.address)] {
         let roomkey = Roomkey::serve(&sql(&url, MEMBERS, "timeout = \"10s\"\n"));
         roomkey.wait_until_ready();
         for round in 0..20 {
-            thread::scope(|scope| {
-                for _ in 0..3 {
-                    scope.spawn(|| enter(&roomkey, "alice", "standup").livekit());
-                }
-            });
+            at_once(3, || roomkey.enter("alice", "standup").livekit());
             if round % 2 == 0 {
                 server.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = 't_gone' and pid <> pg_backend_pid()",
                 );
             } else {
-                forward.cut();
+                way.cut();
             }
         }
-    }
-}
-
-/// From the login to the end of the transaction.
-#[test]
-fn an_answer_that_breaks_off_anywhere_is_undecided() {
-    let Some(server) = members("t_cut", "('alice', 'standup', 'viewer', null, null)") else { return };
-    for (then, stride, timeout) in [(Then::End, 1, "10s"), (Then::Silence, 40, "300ms")] {
-        let cut = Cut::before(server.address());
-        cut.after(0, then);
-        let roomkey = Roomkey::serve(&sql(&server.by(cut.address), MEMBERS, &format!("timeout = \"{timeout}\"\n")));
-        let mut bytes = 0;
-        loop {
-            let answer = enter(&roomkey, "alice", "standup");
-            if answer.status == 201 {
-                break;
-            }
-            answer.undecided();
-            bytes += stride;
-            assert!(bytes < 5000, "never: {}", roomkey.said());
-            cut.after(bytes, then);
-        }
-        // With the row in it, the login and the three answers are longer.
-        assert!(bytes > 500, "after {bytes} bytes");
     }
 }
 
@@ -303,7 +258,7 @@ fn a_server_that_says_nothing_is_undecided_in_time() {
     let url = server.by(silent.local_addr().unwrap());
     let roomkey = Roomkey::serve(&sql(&url, MEMBERS, "timeout = \"300ms\"\n"));
     let since = Instant::now();
-    enter(&roomkey, "alice", "standup").undecided();
+    roomkey.enter("alice", "standup").undecided();
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
     roomkey.must_say(&["no answer within 300ms"]);
 }
@@ -313,7 +268,6 @@ fn the_password_is_never_written_down() {
     let Some(server) = members("t_secret", "('alice', 'standup', 'viewer', null, null)") else { return };
     let trace = "[log]\nlevel = \"trace\"\n";
     let wrong = server.url().replace(PASSWORD, "CANARY-wrong-password");
-    let nowhere = server.by(([127, 0, 0, 1], 1).into());
     let cases = [
         (server.url(), MEMBERS),
         (server.url(), "select role from nowhere where user_id = :user and room = :room"),
@@ -322,13 +276,13 @@ fn the_password_is_never_written_down() {
             "select role from members where user_id = :user and room = :room and 1 / length(substr(:user, 6)) = 1",
         ),
         (wrong.clone(), MEMBERS),
-        (nowhere, MEMBERS),
+        (server.by(nowhere()), MEMBERS),
         (server.url().replace("disable", "require"), MEMBERS),
     ];
     for (url, query) in cases {
         assert!(url.contains("CANARY"));
         let roomkey = Roomkey::serve(&sql(&url, query, trace));
-        let answer = enter(&roomkey, "alice", "standup");
+        let answer = roomkey.enter("alice", "standup");
         thread::sleep(Duration::from_millis(300));
         let ran = run_online(&sql(&url, query, trace));
         for text in [answer.body, roomkey.said(), ran.stderr] {
@@ -381,9 +335,9 @@ fn tls_is_always_verified() {
         let url = server.url().replace("disable", mode);
         for url in [url.clone(), name(&url)] {
             let roomkey = Roomkey::serve_with(&sql(&url, MEMBERS, ""), &trusted);
-            enter(&roomkey, "alice", "standup").livekit();
+            roomkey.enter("alice", "standup").livekit();
             let roomkey = Roomkey::serve(&sql(&url, MEMBERS, ""));
-            enter(&roomkey, "alice", "standup").undecided();
+            roomkey.enter("alice", "standup").undecided();
             roomkey.must_say(&["Cannot ask the database", "certificate"]);
             assert!(!roomkey.is_ready());
         }
@@ -391,5 +345,5 @@ fn tls_is_always_verified() {
     // A socket needs none.
     let port = server.address().port();
     let url = format!("postgres://roomkey:{PASSWORD}@/t_tls?host={folder}&port={port}");
-    enter(&Roomkey::serve(&sql(&url, MEMBERS, "")), "alice", "standup").livekit();
+    Roomkey::serve(&sql(&url, MEMBERS, "")).enter("alice", "standup").livekit();
 }

@@ -1,6 +1,5 @@
 //! Key sets that change, vanish and come back.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::keys::{ISSUER, by_set, claims, start};
-use crate::support::{Key, Roomkey, Upstream, reply, reply_json, serve_set, set};
+use crate::support::{Key, Roomkey, Upstream, nowhere, reply, reply_json, serve_set, set};
 
 fn unknown(kid: &str) -> String {
     Key::P256.sign(&json!({"alg": "ES256", "kid": kid}), &claims(), Algorithm::ES256)
@@ -100,7 +99,7 @@ fn a_key_that_came_while_the_body_was_under_way_counts() {
 
 #[test]
 fn a_provider_that_is_down_at_start() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = nowhere();
     let roomkey = Roomkey::serve(&by_set(&format!("issuer = \"{ISSUER}\"\njwks_url = \"http://{address}/keys\"\n")));
     let bearer = Key::Rsa.bearer(&claims());
     assert!(!roomkey.is_ready());

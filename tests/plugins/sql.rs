@@ -1,21 +1,17 @@
 //! Rows of a SQLite file decide.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, File, MEMBERS, Roomkey, run, run_online, sql, user};
-
-const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl)";
+use crate::support::{File, MEMBERS, Roomkey, TABLE, at_once, run, run_in, run_online, sql, user};
 
 fn members(rows: &str) -> File {
-    File::new(&format!("{TABLE}; insert into members values {rows};"))
-}
-
-/// Asks for a call.
-fn enter(roomkey: &Roomkey, who: &str, room: &str) -> Answer {
-    roomkey.livekit().by(&user(json!({"sub": who}))).body(&json!({"room_name": room})).send()
+    // A column without a type keeps a number as one.
+    let table = TABLE.replace("ttl text", "ttl");
+    File::new(&format!("{table}; insert into members values {rows};"))
 }
 
 #[test]
@@ -30,7 +26,7 @@ fn a_row_gives_role_name_and_life() {
         ("bob", false, false, json!(null), 600),
         ("carol", false, true, json!("C"), 900),
     ] {
-        let claims = enter(&roomkey, who, "standup").livekit();
+        let claims = roomkey.enter(who, "standup").livekit();
         let video = &claims["video"];
         assert_eq!(claims["sub"], who);
         assert_eq!((&video["canPublish"], video["roomAdmin"] == json!(true)), (&json!(publish), admin), "{claims}");
@@ -42,8 +38,8 @@ fn a_row_gives_role_name_and_life() {
     file.execute(
         "update members set role = 'viewer' where user_id = 'alice'; delete from members where user_id = 'bob'",
     );
-    assert_eq!(enter(&roomkey, "alice", "standup").livekit()["video"]["canPublish"], json!(false));
-    enter(&roomkey, "bob", "standup").refused(403, "forbidden");
+    assert_eq!(roomkey.enter("alice", "standup").livekit()["video"]["canPublish"], json!(false));
+    roomkey.enter("bob", "standup").refused(403, "forbidden");
 }
 
 #[test]
@@ -52,15 +48,15 @@ fn no_row_passes_and_null_denies() {
     let rules = "[[authorize]]\nkind = \"rules\"\nrules = [{ room = \"**\", role = \"viewer\" }, \
                  { no_room = true, role = \"viewer\", liveblocks_rooms = [\"x\"] }]\n";
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, rules));
-    enter(&roomkey, "alice", "standup").refused(403, "forbidden");
+    roomkey.enter("alice", "standup").refused(403, "forbidden");
     roomkey.must_say(&["\"outcome\":\"deny\"", "\"authorizer\":\"sql\""]);
-    enter(&roomkey, "alice", "elsewhere").livekit();
-    enter(&roomkey, "bob", "standup").livekit();
+    roomkey.enter("alice", "elsewhere").livekit();
+    roomkey.enter("bob", "standup").livekit();
     roomkey.must_say(&["\"outcome\":\"allow\"", "\"authorizer\":\"rules\""]);
     // What belongs to no room is not its to decide.
     roomkey.liveblocks().body(&json!({})).by(&user(json!({"sub": "alice"}))).send().liveblocks();
     let alone = Roomkey::serve(&sql(&file.url(), MEMBERS, ""));
-    enter(&alone, "bob", "standup").refused(403, "forbidden");
+    alone.enter("bob", "standup").refused(403, "forbidden");
 }
 
 #[test]
@@ -77,12 +73,12 @@ fn what_a_row_does_not_say_clearly_is_undecided() {
     let role = "[roles.caller.livekit]\ncan_subscribe = true\n";
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, &format!("{rules}{role}")));
     for who in ["twice", "unknown", "empty", "short", "long", "odd", "number", "blob", "integer"] {
-        enter(&roomkey, who, "standup").undecided();
+        roomkey.enter(who, "standup").undecided();
     }
-    enter(&roomkey, "noliveblocks", "standup").livekit();
+    roomkey.enter("noliveblocks", "standup").livekit();
     roomkey.liveblocks().by(&user(json!({"sub": "noliveblocks"}))).send().undecided();
     roomkey.must_say(&["\"outcome\":\"error\"", "more than one row"]);
-    enter(&roomkey, "nobody", "standup").livekit();
+    roomkey.enter("nobody", "standup").livekit();
 }
 
 #[test]
@@ -91,15 +87,15 @@ fn values_are_text_and_nothing_else() {
     let file = members("('alice', 'standup', 'host', null, null), ('7', 'standup', 'viewer', null, null)");
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, ""));
     for text in odd {
-        enter(&roomkey, text, "standup").refused(403, "forbidden");
-        enter(&roomkey, "alice", text).refused(403, "forbidden");
+        roomkey.enter(text, "standup").refused(403, "forbidden");
+        roomkey.enter("alice", text).refused(403, "forbidden");
     }
     for text in odd {
         let row = [text; 2];
         file.open().execute("insert into members values (?1, ?2, 'viewer', null, null)", row).unwrap();
-        assert_eq!(enter(&roomkey, text, text).livekit()["sub"], *text);
+        assert_eq!(roomkey.enter(text, text).livekit()["sub"], *text);
     }
-    enter(&roomkey, "7", "standup").livekit();
+    roomkey.enter("7", "standup").livekit();
     assert_eq!(file.number("select count(*) from members"), 10);
 }
 
@@ -108,8 +104,8 @@ fn what_a_query_fails_on_is_not_written_down() {
     let file = members("('alice', 'standup', 'viewer', null, null)");
     let query = "select role from members where user_id = :user and json_extract('{\"a\": 1}', :room) = 1";
     let roomkey = Roomkey::serve(&sql(&file.url(), query, ""));
-    enter(&roomkey, "alice", "$.a").livekit();
-    enter(&roomkey, "alice", "CANARY").undecided();
+    roomkey.enter("alice", "$.a").livekit();
+    roomkey.enter("alice", "CANARY").undecided();
     roomkey.must_say(&["failed on the values"]);
     let told = roomkey.said().lines().filter(|line| line.contains("CANARY")).count();
     assert_eq!(told, 1, "the audit line names the room: {}", roomkey.said());
@@ -124,7 +120,7 @@ fn a_new_configuration_keeps_what_was_reached() {
     roomkey.reload();
     roomkey.must_say(&["New configuration in place"]);
     assert!(roomkey.is_ready());
-    enter(&roomkey, "alice", "standup").undecided();
+    roomkey.enter("alice", "standup").undecided();
 }
 
 #[test]
@@ -133,8 +129,8 @@ fn a_number_column_takes_a_text_that_is_one() {
     let query = "select ROLE as Role, ':user' as other -- :user\n from m where id = :user and :room <> ':room' and :provider = 'livekit';";
     let roomkey = Roomkey::serve(&sql(&file.url(), query, ""));
     roomkey.must_say(&["columns that nobody looks at", "other"]);
-    enter(&roomkey, "42", "standup").livekit();
-    enter(&roomkey, "42x", "standup").refused(403, "forbidden");
+    roomkey.enter("42", "standup").livekit();
+    roomkey.enter("42x", "standup").refused(403, "forbidden");
     roomkey.liveblocks().by(&user(json!({"sub": "42"}))).send().refused(403, "forbidden");
 }
 
@@ -142,25 +138,25 @@ fn a_number_column_takes_a_text_that_is_one() {
 fn it_starts_without_its_database_and_works_once_that_is_there() {
     let file = File::missing();
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, ""));
-    enter(&roomkey, "alice", "standup").undecided();
+    roomkey.enter("alice", "standup").undecided();
     roomkey.must_say(&["\"level\":\"ERROR\"", "authorize[0]", "Cannot ask the database", "unable to open"]);
     assert!(!roomkey.is_ready());
     assert!(!file.path().exists(), "it makes no file");
     file.execute("create table others (id)");
-    enter(&roomkey, "alice", "standup").undecided();
+    roomkey.enter("alice", "standup").undecided();
     roomkey.must_say(&["Cannot ask the database", "no such table"]);
     assert!(!roomkey.is_ready());
     file.execute(&format!("{TABLE}; insert into members values ('alice', 'standup', 'viewer', null, null)"));
     roomkey.wait_until_ready();
-    enter(&roomkey, "alice", "standup").livekit();
+    roomkey.enter("alice", "standup").livekit();
     // Once it was there, its absence is a matter for requests.
     std::fs::rename(file.path(), file.path().with_extension("old")).unwrap();
-    enter(&roomkey, "alice", "standup").undecided();
+    roomkey.enter("alice", "standup").undecided();
     assert!(roomkey.is_ready());
     // Another file under its name is the one that counts.
     file.execute(&format!("{TABLE}; insert into members values ('bob', 'standup', 'viewer', null, null)"));
-    enter(&roomkey, "alice", "standup").refused(403, "forbidden");
-    enter(&roomkey, "bob", "standup").livekit();
+    roomkey.enter("alice", "standup").refused(403, "forbidden");
+    roomkey.enter("bob", "standup").livekit();
 }
 
 #[test]
@@ -173,19 +169,11 @@ fn a_query_that_does_not_end_is_ended() {
     file.execute("insert into members values ('alice', 'slow', 'viewer', null, null)");
     for _ in 0..2 {
         let since = Instant::now();
-        thread::scope(|scope| {
-            for _ in 0..6 {
-                scope.spawn(|| enter(&roomkey, "alice", "slow").undecided());
-            }
-        });
+        at_once(6, || roomkey.enter("alice", "slow").undecided());
         assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
         // Both connections are free again.
         thread::sleep(Duration::from_millis(300));
-        thread::scope(|scope| {
-            for _ in 0..6 {
-                scope.spawn(|| enter(&roomkey, "alice", "standup").livekit());
-            }
-        });
+        at_once(6, || roomkey.enter("alice", "standup").livekit());
     }
     roomkey.must_say(&["no answer within 300ms"]);
 }
@@ -194,13 +182,13 @@ fn a_query_that_does_not_end_is_ended() {
 fn a_file_that_somebody_writes_is_undecided_for_as_long() {
     let file = members("('alice', 'standup', 'viewer', null, null)");
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, "timeout = \"400ms\"\n"));
-    enter(&roomkey, "alice", "standup").livekit();
+    roomkey.enter("alice", "standup").livekit();
     let writer = file.open();
     writer.execute_batch("begin exclusive").unwrap();
-    enter(&roomkey, "alice", "standup").undecided();
+    roomkey.enter("alice", "standup").undecided();
     roomkey.must_say(&["database is locked"]);
     writer.execute_batch("commit").unwrap();
-    enter(&roomkey, "alice", "standup").livekit();
+    roomkey.enter("alice", "standup").livekit();
 }
 
 #[test]
@@ -209,11 +197,7 @@ fn a_file_that_hangs_holds_up_no_one_and_not_the_end() {
     // Opening it waits for somebody who writes.
     assert!(std::process::Command::new("mkfifo").arg(file.path()).status().unwrap().success());
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, "timeout = \"200ms\"\nmax_connections = 2\n"));
-    thread::scope(|scope| {
-        for _ in 0..10 {
-            scope.spawn(|| enter(&roomkey, "alice", "standup").undecided());
-        }
-    });
+    at_once(10, || roomkey.enter("alice", "standup").undecided());
     roomkey.must_be_healthy();
     roomkey.must_say(&["no answer within 200ms"]);
     assert!(!roomkey.is_ready());
@@ -224,11 +208,7 @@ fn a_file_that_hangs_holds_up_no_one_and_not_the_end() {
 fn fifty_at_once_are_all_answered() {
     let file = members("('alice', 'standup', 'viewer', null, null)");
     let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, "timeout = \"10s\"\nmax_connections = 2\n"));
-    thread::scope(|scope| {
-        for _ in 0..50 {
-            scope.spawn(|| enter(&roomkey, "alice", "standup").livekit());
-        }
-    });
+    at_once(50, || roomkey.enter("alice", "standup").livekit());
 }
 
 #[test]
@@ -236,7 +216,7 @@ fn nothing_is_written() {
     let file = members("('alice', 'standup', 'viewer', null, null)");
     let query = "with gone as (select 1) delete from members where user_id = :user and room = :room returning role";
     let roomkey = Roomkey::serve(&sql(&file.url(), query, ""));
-    enter(&roomkey, "alice", "standup").undecided();
+    roomkey.enter("alice", "standup").undecided();
     assert!(!roomkey.is_ready());
     assert_eq!(file.number("select count(*) from members"), 1);
     run_online(&sql(&file.url(), query, "")).refused("authorize[0]", "it may only read");
@@ -302,19 +282,40 @@ fn a_bad_configuration_does_not_start() {
 #[test]
 fn a_relative_path_is_relative_to_its_file_or_the_working_directory() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.db");
-    let missing = |ran: crate::support::Ran| ran.refused("authorize[0]", "unable to open");
-    let config = sql("sqlite:app.db", MEMBERS, "");
-    missing(run_online(&config));
-    let absolute = format!("sqlite://{}", path.display());
+    std::fs::create_dir(folder.path().join("conf")).unwrap();
+    let (beside, here) = (folder.path().join("conf/app.db"), folder.path().join("app.db"));
+    let online = |config: &str| {
+        std::fs::write(folder.path().join("conf/roomkey.toml"), config).unwrap();
+        let arguments = ["check", "--online", "--config", "conf/roomkey.toml"];
+        run_in(folder.path(), &arguments, &[("DATABASE_URL", "sqlite:app.db")])
+    };
+    let in_file = sql("sqlite:app.db", MEMBERS, "");
+    let in_variable = in_file.replace("url = \"sqlite:app.db\"", "url_env = \"DATABASE_URL\"");
+    for config in [&in_file, &in_variable] {
+        online(config).refused("authorize[0]", "unable to open");
+    }
+    let make = |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch(TABLE).unwrap();
+    for (path, reached, missed) in [(&beside, &in_file, &in_variable), (&here, &in_variable, &in_file)] {
+        make(path);
+        let ran = online(reached);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        online(missed).refused("authorize[0]", "unable to open");
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn an_absolute_path_may_come_from_anywhere() {
+    let file = File::missing();
+    let absolute = format!("sqlite://{}", file.path().display());
     let config = sql(&absolute, MEMBERS, "");
-    missing(run_online(&config));
-    rusqlite::Connection::open(&path).unwrap().execute_batch(TABLE).unwrap();
+    run_online(&config).refused("authorize[0]", "unable to open");
+    file.execute(TABLE);
     assert_eq!(run_online(&config).code, Some(0));
-    std::fs::write(folder.path().join("url"), "sqlite:app.db\n").unwrap();
-    let twin = format!("url_file = \"{}\"", folder.path().join("url").display());
-    let ran = run(&sql("x", MEMBERS, "").replace("url = \"x\"", &twin), &[]);
-    ran.refused("authorize[0].url_file", "an absolute path");
-    std::fs::write(folder.path().join("url"), format!("{absolute}\n")).unwrap();
-    assert_eq!(run_online(&sql("x", MEMBERS, "").replace("url = \"x\"", &twin)).code, Some(0));
+    let url = file.path().with_file_name("url");
+    std::fs::write(&url, "sqlite:app.db\n").unwrap();
+    let twin = sql("x", MEMBERS, "").replace("url = \"x\"", &format!("url_file = \"{}\"", url.display()));
+    run(&twin, &[]).refused("authorize[0].url_file", "an absolute path");
+    std::fs::write(&url, format!("{absolute}\n")).unwrap();
+    assert_eq!(run_online(&twin).code, Some(0));
 }

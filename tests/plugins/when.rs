@@ -1,10 +1,8 @@
 //! Rules with a `when`.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::support::{JWT, LIVEBLOCKS, LIVEKIT, Roomkey, run, user};
+use crate::support::{JWT, LIVEBLOCKS, LIVEKIT, Roomkey, check, run, user};
 
 /// Users by JWT, and these rules.
 fn ruled(rules: &str) -> String {
@@ -184,14 +182,10 @@ fn a_bad_expression_does_not_start_and_is_pointed_at() {
 
 #[test]
 fn check_decides_by_expressions_and_shows_the_note() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("roomkey.toml");
-    std::fs::write(&file, ruled(&role("room.segments[1] == claims.org"))).unwrap();
+    let config = ruled(&role("room.segments[1] == claims.org"));
     let check = |claims: &str, more: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_roomkey"));
-        command.args(["check", "--config"]).arg(&file).args(["--as", claims, "--livekit", "org:acme"]).args(more);
-        let output = command.env_clear().output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        let ran = check(&[&["check", "--as", claims, "--livekit", "org:acme"], more].concat(), &config, &[]);
+        (ran.code, ran.stdout)
     };
     let (code, said) = check(r#"{"id":"ann","org":"acme"}"#, &[]);
     assert!(code == Some(0) && said.contains("outcome: allow") && !said.contains("note"), "{said}");

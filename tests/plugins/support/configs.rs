@@ -53,7 +53,10 @@ pub(crate) fn session(url: &str, more: &str) -> String {
     format!("{LIVEKIT}{LIVEBLOCKS}{SESSION}url = \"{url}\"\n{more}")
 }
 
-/// The query of most tests.
+/// The table that most tests of databases ask.
+pub(crate) const TABLE: &str = "create table members (user_id text, room text, role text, name text, ttl text)";
+
+/// Their query.
 pub(crate) const MEMBERS: &str = "select role, name, ttl from members where user_id = :user and room = :room";
 
 /// Users by JWT, rows at `url`.

@@ -1,9 +1,8 @@
 //! Databases of the app.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rusqlite::Connection;
@@ -150,49 +149,4 @@ fn execute(url: &str, sql: &str) -> Vec<String> {
         });
         rows.collect()
     })
-}
-
-/// A way to a server that can be closed, cut and blocked.
-pub(crate) struct Forward {
-    pub(crate) address: SocketAddr,
-    open: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Forward {
-    /// Nobody listens yet.
-    pub(crate) fn closed() -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { address, open: Arc::default() }
-    }
-
-    /// Leads to the server from now on.
-    pub(crate) fn open(&self, server: SocketAddr) {
-        let listener = TcpListener::bind(self.address).unwrap();
-        let open = self.open.clone();
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(server) else { continue };
-                open.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
-                for (mut from, mut to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
-                {
-                    thread::spawn(move || {
-                        let mut bytes = [0; 4096];
-                        while let Ok(read @ 1..) = from.read(&mut bytes) {
-                            if to.write_all(&bytes[..read]).is_err() {
-                                break;
-                            }
-                        }
-                        let _gone = to.shutdown(Shutdown::Both);
-                    });
-                }
-            }
-        });
-    }
-
-    /// Cuts every connection; new ones are possible.
-    pub(crate) fn cut(&self) {
-        for stream in self.open.lock().unwrap().drain(..) {
-            let _gone = stream.shutdown(Shutdown::Both);
-        }
-    }
 }

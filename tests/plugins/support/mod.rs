@@ -12,10 +12,10 @@ mod upstream;
 pub(crate) use answer::Answer;
 pub(crate) use configs::{
     APP_SECRET, AUTHORIZE, JWT, LIVEBLOCKS, LIVEBLOCKS_SECRET, LIVEKIT, LIVEKIT_SECRET, MEMBERS, SESSION, SIGNING,
-    asking, session, sql,
+    TABLE, asking, session, sql,
 };
-pub(crate) use cut::{Cut, Then};
-pub(crate) use database::{File, Forward, Server, skipped, variable};
+pub(crate) use cut::{Then, Way};
+pub(crate) use database::{File, Server, skipped, variable};
 pub(crate) use keys::{Key, claims_of, discovery, hs256, now, serve_set, set, tag, user};
-pub(crate) use roomkey::{Ask, Ran, Roomkey, conformance, run, run_online};
-pub(crate) use upstream::{Seen, Upstream, hold, reply, reply_json};
+pub(crate) use roomkey::{Ask, Ran, Roomkey, at_once, check, conformance, run, run_in, run_online};
+pub(crate) use upstream::{Seen, Upstream, hold, nowhere, reply, reply_json};

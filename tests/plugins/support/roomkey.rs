@@ -2,15 +2,16 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread::sleep;
+use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::Answer;
+use super::{Answer, user};
 
 /// For how long anything here may take at most.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,10 +35,10 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-fn command(folder: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+fn command(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roomkey"));
     let ports = [("ROOMKEY__SERVER__LISTEN", "127.0.0.1:0"), ("ROOMKEY__ADMIN__LISTEN", "127.0.0.1:0")];
-    command.args(arguments).current_dir(folder.path()).env_clear().envs(ports).envs(environment.iter().copied());
+    command.args(arguments).current_dir(folder).env_clear().envs(ports).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -52,25 +53,27 @@ pub(crate) fn run_online(config: &str) -> Ran {
     check(&["check", "--online"], config, &[])
 }
 
-fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran {
+/// Runs `check` with these arguments over a configuration, unless that is empty.
+pub(crate) fn check(arguments: &[&str], config: &str, environment: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let mut arguments = arguments.to_vec();
     if !config.is_empty() {
         std::fs::write(folder.path().join(FILE), config).unwrap();
         arguments.extend(["--config", FILE]);
     }
-    end(&mut command(&folder, &arguments, environment))
+    run_in(folder.path(), &arguments, environment)
 }
 
 /// Runs `conformance` beside files of these names and contents.
 pub(crate) fn conformance(arguments: &[&str], files: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
-    end(&mut command(&folder, &[&["conformance"], arguments].concat(), &[]))
+    run_in(folder.path(), &[&["conformance"], arguments].concat(), &[])
 }
 
-fn end(command: &mut Command) -> Ran {
-    let output = command.stdout(Stdio::piped()).output().unwrap();
+/// Runs any command where there is what it needs.
+pub(crate) fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+    let output = command(folder, arguments, environment).stdout(Stdio::piped()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
@@ -106,7 +109,7 @@ impl Roomkey {
 
     #[track_caller]
     fn start(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command(&folder, arguments, environment).spawn().unwrap();
+        let mut child = command(folder.path(), arguments, environment).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let heard = said.clone();
@@ -158,6 +161,11 @@ impl Roomkey {
     /// `POST /livekit/token`.
     pub(crate) fn livekit(&self) -> Ask {
         Ask::new(self.address, "POST", "/livekit/token").body(&json!({"room_name": "standup"}))
+    }
+
+    /// Asks for a LiveKit token of that user's for that room.
+    pub(crate) fn enter(&self, who: &str, room: &str) -> Answer {
+        self.livekit().by(&user(json!({"sub": who}))).body(&json!({"room_name": room})).send()
     }
 
     /// `POST /api/liveblocks-auth`.
@@ -302,4 +310,9 @@ impl Drop for Roomkey {
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
+}
+
+/// Does this so many times side by side, and waits for all of them.
+pub(crate) fn at_once<T: Send>(times: usize, work: impl Fn() -> T + Sync) {
+    scope(|scope| (0..times).for_each(|_| drop(scope.spawn(&work))));
 }

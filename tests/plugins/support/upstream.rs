@@ -160,6 +160,11 @@ impl Upstream {
     }
 }
 
+/// An address where nobody listens.
+pub(crate) fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 /// Waits until the other side goes away, half a minute at most.
 pub(crate) fn hold(stream: &mut TcpStream) {
     let _set = stream.set_read_timeout(Some(Duration::from_secs(30)));
