@@ -59,13 +59,13 @@ fn columns_of_any_type_are_compared_and_read() {
          insert into m values ('6F9619FF-8B86-D011-B42D-00CF4FC964FF', 7, 'standup', 'host', 'Al', 300, '\\x00'),
            ('6f9619ff-8b86-d011-b42d-00cf4fc964fe', 7, 'standup', null, null, null, null);
          create table c (id char(10), room citext, role char(20), name short);
-         insert into c values ('alice', 'StandUp', 'viewer', 'Al')",
+         insert into c values ('alice', 'standup', 'viewer', 'Al')",
     ) else {
         return;
     };
     let uuid = "6f9619ff-8b86-d011-b42d-00cf4fc964ff";
     for url in [server.url(), server.pooled()] {
-        let query = "select * from m where id = :user and room = :room and org = 7";
+        let query = "select * from m where id = :user::uuid and room = :room and org = 7";
         let roomkey = Roomkey::serve(&sql(&url, query, ""));
         roomkey.must_say(&["columns that nobody looks at", "extra"]);
         for _ in 0..5 {
@@ -90,12 +90,34 @@ fn columns_of_any_type_are_compared_and_read() {
 
         let roomkey = Roomkey::serve(&sql(
             &url,
-            "select role, ttl from m where org = :user and :room = room and ':room' <> :provider",
+            "select role, ttl from m where org = :user::bigint and :room = room and ':room' <> :provider",
             "",
         ));
         roomkey.wait_until_ready();
         roomkey.enter("8", "standup").refused(403, "forbidden");
         roomkey.enter("7", "standup").undecided();
+    }
+}
+
+/// `007` is no room that is called 7, and a column of numbers says so at once.
+#[test]
+fn a_text_is_no_number() {
+    let Some(server) = Server::new(
+        "t_numbers",
+        "create table m (uid integer, room integer, role text); insert into m values (1, 7, 'host')",
+    ) else {
+        return;
+    };
+    let query = |compare: &str| format!("select role from m where {compare}");
+    let bare = sql(&server.url(), &query("uid = :user and room = :room"), "");
+    run_online(&bare).refused("authorize[0]", "42883");
+    let roomkey = Roomkey::serve(&bare);
+    roomkey.enter("1", "7").undecided();
+    assert!(!roomkey.is_ready());
+    let roomkey = Roomkey::serve(&sql(&server.url(), &query("uid::text = :user and room::text = :room"), ""));
+    roomkey.enter("1", "7").livekit();
+    for (who, room) in [("01", "7"), ("1", "007"), ("1", "+7"), (" 1", "7"), ("1", " 7")] {
+        roomkey.enter(who, room).refused(403, "forbidden");
     }
 }
 

@@ -42,6 +42,35 @@ fn a_row_gives_role_name_and_life() {
     roomkey.enter("bob", "standup").refused(403, "forbidden");
 }
 
+/// SQLite lays a log over whatever database it stands beside.
+#[test]
+fn another_database_is_not_read_through_the_old_ones_log() {
+    let file = members("('mallory', 'standup', 'viewer', null, null)");
+    let writer = file.open();
+    writer.pragma_update(None, "journal_mode", "wal").unwrap();
+    let roomkey = Roomkey::serve(&sql(&file.url(), MEMBERS, ""));
+    roomkey.enter("mallory", "standup").livekit();
+    writer.execute("update members set role = 'host'", []).unwrap();
+    assert_eq!(roomkey.enter("mallory", "standup").livekit()["video"]["roomAdmin"], true);
+    drop(writer);
+    let log = file.path().with_extension("db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0, "Roomkey keeps it");
+    for journal in ["wal", "delete"] {
+        let next = members("('mallory', 'standup', null, null, null)");
+        next.open().pragma_update(None, "journal_mode", journal).unwrap();
+        std::fs::rename(next.path(), file.path()).unwrap();
+        for _ in 0..2 {
+            roomkey.enter("mallory", "standup").undecided();
+        }
+        roomkey.must_say(&["\"outcome\":\"error\"", "-wal"]);
+    }
+    // Who begins with a database that needs no log knows it too.
+    Roomkey::serve(&sql(&file.url(), MEMBERS, "")).enter("mallory", "standup").undecided();
+    std::fs::remove_file(&log).unwrap();
+    std::fs::remove_file(file.path().with_extension("db-shm")).unwrap();
+    roomkey.enter("mallory", "standup").refused(403, "forbidden");
+}
+
 #[test]
 fn no_row_passes_and_null_denies() {
     let file = members("('alice', 'standup', null, null, null)");

@@ -9,8 +9,8 @@
 //! Where TLS is used the certificate is verified, whatever `sslmode` is; a server
 //! that has none is taken by `prefer`, which is the default, and by `disable`.
 //!
-//! Sources: PostgreSQL 17, 53.2.3 (extended query) and 10.3 (unknown
-//! parameters); PgBouncer 1.24, `pool_mode`.
+//! Sources: PostgreSQL 17, 53.2.3 (extended query); PgBouncer 1.24,
+//! `pool_mode`.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -213,7 +213,7 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, String> {
     serde_json::from_str(json).map_err(|_| unreadable.to_owned())
 }
 
-/// A value sent as text; what it is, the database finds out from where it stands.
+/// A value sent as text, which the query casts it to.
 #[derive(Debug)]
 struct Text<'a>(Option<&'a str>);
 

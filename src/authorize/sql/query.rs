@@ -48,7 +48,7 @@ impl Parameter {
 /// A query as its database understands it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Query {
-    /// With `$1`, `$2`, … or `?1`, `?2`, … where a placeholder was, a number for each.
+    /// With `$1::text`, … or `?1`, … where a placeholder was, a number for each.
     pub(super) sql: String,
     /// What each number stands for.
     pub(super) parameters: Vec<Parameter>,
@@ -277,7 +277,12 @@ impl<'a> Reader<'a> {
         })?;
         self.skip(name.len());
         self.query.parameters.push(parameter);
-        let mark = if self.dialect == Dialect::Postgres { '$' } else { '?' };
-        write!(self.query.sql, "{mark}{}", self.query.parameters.len()).map_err(|error| error.to_string())
+        let number = self.query.parameters.len();
+        // As text and nothing else: `007` must not be a room that is called 7.
+        let written = match self.dialect {
+            Dialect::Postgres => write!(self.query.sql, "${number}::text"),
+            Dialect::Sqlite => write!(self.query.sql, "?{number}"),
+        };
+        written.map_err(|error| error.to_string())
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! Sources: `sqlite.org/c3ref/open.html`, `sqlite.org/pragma.html#pragma_query_only`.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::limits::Limit;
@@ -35,6 +36,8 @@ pub(super) struct Sqlite {
     sql: Arc<str>,
     timeout: Duration,
     pool: Arc<Pool<Open>>,
+    /// The files that answered last.
+    last: Arc<Mutex<Option<Ids>>>,
 }
 
 /// A connection, and which file it is to.
@@ -47,9 +50,18 @@ struct Open {
 /// A backup that is put in place leaves another file under the same name.
 type FileId = (u64, u64);
 
+/// Of the database, and of the write-ahead log beside it.
+type Ids = (Option<FileId>, Option<FileId>);
+
 impl Sqlite {
     pub(super) fn new(path: &Path, query: &Query, timeout: Duration, max_connections: usize) -> Self {
-        Self { path: path.into(), sql: query.sql.as_str().into(), timeout, pool: Pool::new(max_connections) }
+        Self {
+            path: path.into(),
+            sql: query.sql.as_str().into(),
+            timeout,
+            pool: Pool::new(max_connections),
+            last: Arc::default(),
+        }
     }
 
     /// At most [`MAX_ROWS`] rows of the answer.
@@ -78,20 +90,27 @@ impl Sqlite {
     ) -> Result<T, String> {
         let until = Instant::now() + self.timeout;
         let slot = self.pool.slot().await?;
-        let (path, sql, timeout) = (self.path.clone(), self.sql.clone(), self.timeout);
+        let (path, sql, timeout, last) = (self.path.clone(), self.sql.clone(), self.timeout, self.last.clone());
         let done = tokio::task::spawn_blocking(move || {
-            let (file, bytes) = file_id(&path).unzip();
-            let same = slot.take().filter(|open| open.file.is_some() && open.file == file);
+            let (file, log) = (file_id(&path), file_id(&log_of(&path)));
+            let ids: Ids = (file.map(|(id, _)| id), log.map(|(id, _)| id));
+            let same = slot.take().filter(|open| open.file.is_some() && open.file == ids.0);
+            let before = *last.lock().unwrap_or_else(PoisonError::into_inner);
+            let replaced = before.is_some_and(|before| before.0 != ids.0 && before.1 == ids.1);
+            if log.is_some_and(|(_, bytes)| bytes > 0) && (replaced || (same.is_none() && keeps_no_log(&path))) {
+                return Err("the -wal file beside it belongs to a database that was there before; remove -wal and -shm when another is put in place".to_owned());
+            }
             let mut open = match same {
                 Some(open) => open,
-                None => connect(&path, file, timeout).map_err(|error| why(&error))?,
+                None => connect(&path, ids.0, timeout).map_err(|error| why(&error))?,
             };
             // SQLite takes what is missing of the last page for zeros, and rows in it for none.
-            if bytes.unwrap_or_default() % open.page_bytes != 0 {
+            if file.is_some_and(|(_, bytes)| bytes % open.page_bytes != 0) {
                 return Err("the file ends in the middle of a page; put copies in place whole, by renaming".to_owned());
             }
             let done = prepared(&mut open.connection, &sql, until, work);
             if done.is_ok() {
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(ids);
                 slot.give_back(open);
             }
             done
@@ -104,6 +123,21 @@ impl Sqlite {
 fn file_id(path: &Path) -> Option<(FileId, u64)> {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata(path).ok().map(|file| ((file.dev(), file.ino()), file.len()))
+}
+
+/// The write-ahead log of a database. SQLite lays it over whatever is there.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// Whether a database says of itself that it is written without a log
+/// (`sqlite.org/fileformat2.html`, bytes 18 and 19 of the header).
+fn keeps_no_log(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[18..] == [1, 1]
 }
 
 fn connect(path: &Path, file: Option<FileId>, timeout: Duration) -> Result<Open, Error> {

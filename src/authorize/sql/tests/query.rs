@@ -24,7 +24,12 @@ fn each_placeholder_becomes_a_parameter_of_its_own() {
         ("select :user ; -- :room\n /* ; x */ ;\n", "select $1 ", "user"),
         ("select 1", "select 1", ""),
     ] {
-        becomes(Postgres, text, sql, parameters);
+        becomes(
+            Postgres,
+            text,
+            &(1..5).fold(sql.to_owned(), |sql, n| sql.replace(&format!("${n}"), &format!("${n}::text"))),
+            parameters,
+        );
         becomes(Sqlite, text, &sql.replace('$', "?"), parameters);
     }
 }
@@ -72,7 +77,7 @@ fn nothing_else_is_touched() {
     ] {
         becomes(Sqlite, text, text, "");
     }
-    becomes(Postgres, "select :user::text, a[ :room ]", "select $1::text, a[ $2 ]", "user room");
+    becomes(Postgres, "select :user::text, a[ :room ]", "select $1::text::text, a[ $2::text ]", "user room");
 }
 
 #[test]
