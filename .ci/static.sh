@@ -33,7 +33,7 @@ export ROOMKEY__ADMIN__LISTEN=127.0.0.1:0 ROOMKEY_JWT_SECRET=$secret ROOMKEY_RUL
 
 not_dynamic() { ! ldd "$binary" 2>&1 | grep '=>'; }
 check "it needs no shared library" not_dynamic
-check "it is under 10 MB" test "$(wc -c <"$binary")" -lt 10000000
+check "it is under 12 MB" test "$(wc -c <"$binary")" -lt 12000000
 check "--help" "${alone[@]}" --help
 check "--version" "${alone[@]}" --version
 LIVEKIT_KEYS='devkey: secret' check "a bad configuration exits 1" exits 1 "${alone[@]}" serve

@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -87,14 +88,51 @@ impl InviteKey {
 pub(crate) struct Uses(Mutex<HashMap<String, (u32, i64)>>);
 
 impl Uses {
-    /// Counts one use, if one is left.
-    pub(crate) fn take(&self, invite: &Invite, now: i64) -> bool {
-        let Some(limit) = invite.uses else { return true };
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// One use, if one is left.
+    pub(crate) fn reserve(self: &Arc<Self>, invite: &Invite, now: i64) -> Option<Use> {
+        let Some(limit) = invite.uses else { return Some(Use { of: None }) };
+        let mut counts = self.lock();
         counts.retain(|_, (_, exp)| *exp > now);
         let (count, _) = counts.entry(invite.jti.clone()).or_insert((0, invite.exp));
-        let left = *count < limit;
-        *count += u32::from(left);
-        left
+        let is_left = *count < limit;
+        *count += u32::from(is_left);
+        is_left.then(|| Use { of: Some(Counted { uses: self.clone(), id: invite.jti.clone(), spent: false.into() }) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (u32, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A use of an invite. It is left for another time unless it was spent: who got
+/// no token may come again.
+#[derive(Debug)]
+pub(crate) struct Use {
+    /// Nothing: of an invite without a limit.
+    of: Option<Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    uses: Arc<Uses>,
+    id: String,
+    spent: AtomicBool,
+}
+
+impl Use {
+    pub(crate) fn spend(&self) {
+        if let Some(counted) = &self.of {
+            counted.spent.store(true, Relaxed);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if !self.spent.load(Relaxed)
+            && let Some((count, _)) = self.uses.lock().get_mut(&self.id)
+        {
+            *count = count.saturating_sub(1);
+        }
     }
 }

@@ -126,7 +126,8 @@ impl Outbound {
             Call { url, headers: HeaderMap::new(), json: None, timeout: REACH_TIMEOUT, max_answer: MAX_ANSWER_BYTES };
         match self.call(&call).await {
             Ok(_) | Err(NoAnswer::TooLong) => Ok(()),
-            Err(error) => Err(format!("{url}: {error}")),
+            // What is behind the path may be a secret.
+            Err(error) => Err(format!("{}: {error}", url.split(['?', '#']).next().unwrap_or_default())),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::authorize::{Authorizer, Databases, Engine, Veto};
 use crate::clock::Clock;
 use crate::config::{Config, Cors, Server};
 use crate::invite::{InviteKey, Uses};
-use crate::liveblocks::Liveblocks;
+use crate::liveblocks::{Liveblocks, TokenKind};
 use crate::livekit::LiveKit;
 use crate::outbound::Pools;
 
@@ -82,7 +82,13 @@ impl Snapshot {
             server: config.server.clone(),
             cors: config.cors.clone(),
             chain: Chain::new(authenticators, config.cors.origins.clone(), clock.clone()),
-            engine: Engine::new(authorizers, vetoes, config.roles.clone(), config.projects()),
+            engine: Engine::new(
+                authorizers,
+                vetoes,
+                config.roles.clone(),
+                config.projects(),
+                config.liveblocks.as_ref().is_some_and(|settings| settings.token == TokenKind::Access),
+            ),
             livekit: config.livekit.clone().map(LiveKit::new),
             liveblocks: config.liveblocks.clone().map(|settings| Liveblocks::new(settings, pools)).transpose()?,
             api_keys: ApiKeys::new(api_keys.flatten().cloned().collect()),

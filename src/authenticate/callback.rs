@@ -63,8 +63,12 @@ impl Session {
             forwarded.insert(COOKIE, value);
         }
         for name in &self.settings.headers {
-            for value in head.headers().get_all(name) {
-                forwarded.append(name, value.clone());
+            let mut values = head.headers().get_all(name).iter();
+            if let Some(value) = values.next() {
+                forwarded.insert(name, value.clone());
+            }
+            if values.next().is_some() {
+                return Err("a header came more than once");
             }
         }
         Ok(forwarded)

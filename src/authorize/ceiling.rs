@@ -9,6 +9,7 @@ use super::Overrides;
 use crate::claims::Claims;
 use crate::liveblocks::Permissions;
 use crate::pattern::Pattern;
+use crate::role::Role;
 
 /// `[authorize.ceiling]`.
 #[derive(Clone, Debug)]
@@ -30,17 +31,20 @@ impl Ceiling {
         self.roles.iter().any(|known| known == role)
     }
 
-    /// What of `overrides` may be given.
+    /// What of `overrides` may be given over this role.
     ///
     /// # Errors
     ///
     /// Nothing usable is left of its permissions.
-    pub(super) fn cut(&self, mut overrides: Overrides, claims: &Claims) -> Result<Overrides, String> {
+    pub(super) fn cut(&self, mut overrides: Overrides, role: &Role, claims: &Claims) -> Result<Overrides, String> {
         let mut dropped: Vec<String> = Vec::new();
         overrides.ttl = overrides.ttl.map(|ttl| ttl.min(self.ttl));
         if let Some(literal) = &mut overrides.literal {
             if let Some(livekit) = &mut literal.livekit {
-                dropped.extend(livekit.cut(&self.livekit).into_iter().map(|setting| format!("livekit.{setting}")));
+                let sources = role.livekit.as_ref().map_or(&[][..], |role| role.sources());
+                dropped.extend(
+                    livekit.cut(&self.livekit, sources).into_iter().map(|setting| format!("livekit.{setting}")),
+                );
             }
             literal.permissions =
                 literal.permissions.take().map(|given| self.scopes(&given, &mut dropped)).transpose()?;
@@ -60,9 +64,10 @@ impl Ceiling {
         Ok(overrides)
     }
 
+    /// Taking a right away is never beyond it.
     fn scopes(&self, given: &Permissions, dropped: &mut Vec<String>) -> Result<Permissions, String> {
-        let (within, beyond): (Vec<_>, Vec<_>) =
-            given.as_slice().iter().cloned().partition(|scope| self.liveblocks.contains(scope));
+        let may = |scope: &String| self.liveblocks.contains(scope) || Permissions::takes_away(scope);
+        let (within, beyond): (Vec<_>, Vec<_>) = given.as_slice().iter().cloned().partition(may);
         dropped.extend(beyond.into_iter().map(|scope| format!("liveblocks {scope}")));
         Permissions::new(within)
             .map_err(|_| "the permissions it named are beyond the ceiling, and none is left".to_owned())

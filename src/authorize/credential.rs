@@ -49,13 +49,12 @@ impl Sealed {
                 let rule: Arc<str> = format!("invite:{}", invite.jti).into();
                 let deny = |reason: &str| Verdict::Deny(Denial { rule: rule.clone(), reason: Some(reason.to_owned()) });
                 let room = ask.resource.room().map_or("", |room| room.as_str());
-                Ok(if !invite.opens(room, ask.action.provider()) {
-                    deny("this invite is for another room")
-                } else if uses.take(invite, *now) {
-                    Verdict::Allow(Allowance::role(invite.role.clone(), rule))
-                } else {
-                    deny("this invite was used up")
-                })
+                if !invite.opens(room, ask.action.provider()) {
+                    return Ok(deny("this invite is for another room"));
+                }
+                let Some(invite_use) = uses.reserve(invite, *now) else { return Ok(deny("this invite was used up")) };
+                let invite_use = Some(Arc::new(invite_use));
+                Ok(Verdict::Allow(Allowance { invite_use, ..Allowance::role(invite.role.clone(), rule) }))
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::permit::Grounds;
 use super::{Allowance, Authorizer, Denial, Permit, Unavailable, Verdict, Veto, audit};
-use crate::ask::{Ask, Context};
+use crate::ask::{Ask, Context, Resource};
 use crate::authenticate::Caller;
 use crate::project::Projects;
 use crate::role::Roles;
@@ -26,6 +26,8 @@ pub struct Engine {
     vetoes: Vec<Arc<dyn Veto>>,
     roles: Roles,
     projects: Projects,
+    /// Whether a call without a room opens just the rooms that its decision names.
+    personal_names_rooms: bool,
 }
 
 /// No permit.
@@ -59,8 +61,9 @@ impl Engine {
         vetoes: Vec<Arc<dyn Veto>>,
         roles: Roles,
         projects: Projects,
+        personal_names_rooms: bool,
     ) -> Self {
-        Self { authorizers, vetoes, roles, projects }
+        Self { authorizers, vetoes, roles, projects, personal_names_rooms }
     }
 
     /// All roles.
@@ -97,7 +100,7 @@ impl Engine {
 
     async fn evaluate(&self, caller: &Caller, ask: &Ask, context: &Context) -> Result<Grounds, Refusal> {
         let (authorizer, allowance) = self.first_allowance(caller, ask, context).await?;
-        let Allowance { role, rule, overrides, liveblocks_rooms, ceiling } = allowance;
+        let Allowance { role, rule, overrides, liveblocks_rooms, ceiling, invite_use } = allowance;
         let unusable = |why: String| unavailable(authorizer, Unavailable::new(why));
         let provider = ask.action.provider();
         let role = match self.roles.get(&role) {
@@ -120,9 +123,19 @@ impl Engine {
             )));
         }
         let overrides = match &ceiling {
-            Some(ceiling) => ceiling.cut(overrides, caller.claims()).map_err(unusable)?,
+            Some(ceiling) => ceiling.cut(overrides, &role, caller.claims()).map_err(unusable)?,
             None => overrides,
         };
+        let opens_nothing = ask.resource == Resource::Personal
+            && self.personal_names_rooms
+            && !overrides.opens_a_room()
+            && !liveblocks_rooms.iter().any(|room| room.fill(caller.claims()).is_some());
+        if opens_nothing && ceiling.is_some() {
+            return Err(unusable("opens no room that ceiling.liveblocks_rooms allows, and so nothing".to_owned()));
+        } else if opens_nothing {
+            context.notes.add("every entry of liveblocks_rooms lacks a claim");
+            return Err(denied(authorizer, Denial { rule, reason: None }));
+        }
         if overrides.ttl.is_some_and(|ttl| !(MIN_TTL..=MAX_TTL).contains(&ttl)) {
             return Err(unusable("gave a token a life that is not from 2m to 24h".to_owned()));
         }
@@ -133,7 +146,7 @@ impl Engine {
                 Err(error) => return Err(unavailable(veto.name(), error)),
             }
         }
-        Ok(Grounds { role, authorizer: authorizer.to_owned(), rule, overrides, liveblocks_rooms })
+        Ok(Grounds { role, authorizer: authorizer.to_owned(), rule, overrides, liveblocks_rooms, invite_use })
     }
 
     async fn first_allowance(

@@ -36,6 +36,7 @@ pub(crate) use sql::{Databases, Dialect, Parameter, Query, Source, Sql, SqlSetti
 
 use crate::ask::{Ask, Context};
 use crate::authenticate::Caller;
+use crate::invite::Use;
 use crate::liveblocks::Permissions;
 use crate::livekit::LiteralGrants;
 
@@ -86,6 +87,8 @@ pub struct Allowance {
     pub(crate) liveblocks_rooms: Arc<[LiveblocksRoom]>,
     /// What role and overrides may be at most; nothing: the operator wrote them.
     pub(crate) ceiling: Option<Arc<Ceiling>>,
+    /// What is spent once a token is given.
+    pub(crate) invite_use: Option<Arc<Use>>,
 }
 
 impl Allowance {
@@ -98,6 +101,7 @@ impl Allowance {
             overrides: Overrides::default(),
             liveblocks_rooms: Arc::default(),
             ceiling: None,
+            invite_use: None,
         }
     }
 }
@@ -114,6 +118,13 @@ pub struct Overrides {
     pub project: Option<Arc<str>>,
     /// What is in a vendor's own words.
     pub(crate) literal: Option<Box<Literal>>,
+}
+
+impl Overrides {
+    /// Whether they name a Liveblocks room.
+    pub(crate) fn opens_a_room(&self) -> bool {
+        self.literal.as_ref().is_some_and(|literal| !literal.rooms.is_empty())
+    }
 }
 
 /// Overrides in the vendors' own words.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{LiveblocksRoom, Overrides};
 use crate::ask::Ask;
 use crate::authenticate::Caller;
+use crate::invite::Use;
 use crate::role::Role;
 
 /// Who may do what, and as what. Only the engine makes one.
@@ -24,6 +25,7 @@ pub(super) struct Grounds {
     /// Cut to the ceiling.
     pub(super) overrides: Overrides,
     pub(super) liveblocks_rooms: Arc<[LiveblocksRoom]>,
+    pub(super) invite_use: Option<Arc<Use>>,
 }
 
 impl Permit {
@@ -54,6 +56,13 @@ impl Permit {
     /// Further Liveblocks rooms that the token opens.
     pub(crate) fn liveblocks_rooms(&self) -> &[LiveblocksRoom] {
         &self.grounds.liveblocks_rooms
+    }
+
+    /// Says that its token was made, which spends one use of an invite.
+    pub(crate) fn spend(&self) {
+        if let Some(invite_use) = &self.grounds.invite_use {
+            invite_use.spend();
+        }
     }
 
     /// The rule that allowed it.

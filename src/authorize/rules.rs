@@ -17,7 +17,7 @@ use crate::authenticate::Caller;
 use crate::claims::{ClaimTests, Claims};
 use crate::expression::{Expression, Inputs};
 use crate::liveblocks::Permissions;
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, piece};
 use crate::room_index::RoomIndex;
 use crate::template::Template;
 
@@ -57,6 +57,13 @@ pub(crate) struct LiveblocksRoom {
     pub(crate) room: Template,
     /// Instead of the role's.
     pub(crate) permissions: Option<Permissions>,
+}
+
+impl LiveblocksRoom {
+    /// Its pattern for a caller; nothing without a claim that it holds.
+    pub(crate) fn fill(&self, claims: &Claims) -> Option<String> {
+        self.room.fill(|claim| claims.get(claim).and_then(piece))
+    }
 }
 
 impl Rule {

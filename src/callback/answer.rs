@@ -6,9 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::authorize::{Literal, MAX_TTL, MIN_TTL, Overrides};
 use crate::json::{self, Unread};
-use crate::liveblocks::Permissions;
+use crate::liveblocks::{MAX_PATTERNS, MAX_USER_INFO_UNITS, Permissions, is_pattern};
 use crate::livekit::LiteralGrants;
 use crate::units;
+
+/// More than any role's or project's name is long.
+const MAX_NAME_BYTES: usize = 256;
 
 /// A decision, and what goes with it.
 #[derive(Debug)]
@@ -58,6 +61,12 @@ impl Answer {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(format!("`context.{name}` is no string")),
         };
+        let short = |name: &str| match text(name)? {
+            Some(long) if long.len() > MAX_NAME_BYTES => {
+                Err(format!("`context.{name}` has more than {MAX_NAME_BYTES} bytes"))
+            }
+            short => Ok(short),
+        };
         let subject = context.get("subject").filter(|subject| !subject.is_null()).map(subject).transpose()?;
         let mut read = Self {
             allows,
@@ -70,9 +79,9 @@ impl Answer {
         if !allows {
             return Ok(read);
         }
-        read.role = text("role")?;
+        read.role = short("role")?;
         read.overrides.name = text("name")?;
-        read.overrides.project = text("project")?.map(Into::into);
+        read.overrides.project = short("project")?.map(Into::into);
         let mut literal = Literal::default();
         if let Some(livekit) = section(context, "livekit")? {
             let mut livekit = livekit.clone();
@@ -125,9 +134,22 @@ fn read_liveblocks(given: &Map<String, Value>, literal: &mut Literal) -> Result<
                 literal.permissions = Some(Permissions::new(scopes)?);
             }
             ("rooms", Value::Array(rooms)) => {
+                if rooms.len() > MAX_PATTERNS {
+                    return Err(format!("`liveblocks.rooms` has more than {MAX_PATTERNS} entries"));
+                }
                 literal.rooms = rooms.iter().map(room).collect::<Result<_, _>>()?;
+                if literal.rooms.iter().any(|(room, _)| !is_pattern(room)) {
+                    return Err("`liveblocks.rooms` has an entry that is no pattern of Liveblocks'".to_owned());
+                }
             }
-            ("user_info", Value::Object(info)) => literal.user_info = Some(info.clone()),
+            ("user_info", Value::Object(info)) => {
+                if value.to_string().encode_utf16().count() > MAX_USER_INFO_UNITS {
+                    return Err(format!(
+                        "`liveblocks.user_info` has more than {MAX_USER_INFO_UNITS} UTF-16 units of JSON"
+                    ));
+                }
+                literal.user_info = Some(info.clone());
+            }
             ("group_ids", Value::Array(_)) => {
                 literal.group_ids = Some(scopes(value).ok_or("`liveblocks.group_ids` is no list of strings")?);
             }

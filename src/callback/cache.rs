@@ -11,9 +11,13 @@ use quick_cache::sync::Cache;
 use super::Fingerprint;
 use crate::authorize::Verdict;
 
-/// All that is kept, in bytes of answers; some 8000 usual ones.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
-const USUAL_BYTES: u64 = 512;
+/// All that is kept, as [`ByBytes`] weighs it; some 8000 usual answers.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// What keeping an answer takes, and what a byte of it comes to in memory at most.
+const ENTRY_BYTES: u64 = 512;
+const BYTES_FOR_ONE: u64 = 16;
+/// So long is a usual answer.
+const USUAL_BYTES: u64 = 100;
 
 /// Verdicts by their questions.
 #[derive(Debug)]
@@ -34,13 +38,13 @@ struct ByBytes;
 
 impl Weighter<Fingerprint, Kept> for ByBytes {
     fn weight(&self, _: &Fingerprint, kept: &Kept) -> u64 {
-        USUAL_BYTES + kept.bytes as u64
+        ENTRY_BYTES + BYTES_FOR_ONE * kept.bytes as u64
     }
 }
 
 impl Recent {
     pub(crate) fn new(kept_for: Duration) -> Self {
-        let usual = usize::try_from(MAX_BYTES / USUAL_BYTES).unwrap_or_default();
+        let usual = usize::try_from(MAX_BYTES / (ENTRY_BYTES + BYTES_FOR_ONE * USUAL_BYTES)).unwrap_or_default();
         Self { kept_for, verdicts: Cache::with_weighter(usual, MAX_BYTES, ByBytes) }
     }
 

@@ -31,8 +31,13 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, roles: &Roles, warnings: 
             "jwt" => jwt(&mut section, warnings).map(Box::new).map(Settings::Jwt),
             "api_key" => api_keys(&mut section, roles).map(Settings::ApiKey),
             "header" => super::header::read(&mut section).map(Settings::Header),
-            "callback" => super::callback::session(&mut section, roles).map(Box::new).map(Settings::Session),
-            "invite" => invite(&mut section).map(Settings::Invite),
+            "callback" => super::callback::session(&mut section, roles, warnings).map(Box::new).map(Settings::Session),
+            "invite" => {
+                if read.iter().any(|settings| matches!(settings, Settings::Invite(_))) {
+                    section.fail("kind", "\"invite\" stands twice, and the first takes all invites; keep one");
+                }
+                invite(&mut section).map(Settings::Invite)
+            }
             "guest" => {
                 if sections.peek().is_some() {
                     section.fail("kind", "\"guest\" must stand last: what follows it is never asked");

@@ -66,16 +66,21 @@ pub(super) fn authorizer(
             section.fail("role", format!("the role {role:?} has no [roles.{role}.{name}], and this block reaches {name}; add it, or `provider` to the block"));
         }
         if reached == Provider::LiveKit {
-            let given = ceiling.iter().flat_map(|ceiling| &ceiling.roles).filter_map(|role| roles.get(role));
-            for role in given {
-                warnings.role_in_use(role.name(), role.livekit.as_ref().map(|livekit| &livekit.grants));
-            }
+            warn_of_roles(ceiling.as_deref(), roles, warnings);
         }
     }
     if section.has("room") && room.is_none() {
         return None;
     }
     Some(CallbackSettings { callback: callback?, room, provider, role, ceiling: ceiling?, cache })
+}
+
+/// Of what the roles grant that an answer may name.
+fn warn_of_roles(ceiling: Option<&Ceiling>, roles: &Roles, warnings: &mut Warnings) {
+    let given = ceiling.into_iter().flat_map(|ceiling| &ceiling.roles).filter_map(|role| roles.get(role));
+    for role in given {
+        warnings.role_in_use(role.name(), role.livekit.as_ref().map(|livekit| &livekit.grants));
+    }
 }
 
 /// What a bare yes gives: policy engines know no role of ours.
@@ -85,9 +90,10 @@ fn least_role(section: &Section<'_>, ceiling: Option<&Ceiling>) -> Option<String
 }
 
 /// The session form.
-pub(super) fn session(section: &mut Section<'_>, roles: &Roles) -> Option<SessionSettings> {
+pub(super) fn session(section: &mut Section<'_>, roles: &Roles, warnings: &mut Warnings) -> Option<SessionSettings> {
     let callback = common(section);
     let ceiling = ceiling(section, roles);
+    warn_of_roles(ceiling.as_deref(), roles, warnings);
     let Some(mut forward) = section.section("forward") else {
         if !section.has("forward") {
             section.fail("forward", "is missing; say what a session is known by, such as { cookies = [\"session\"] }");

@@ -45,6 +45,14 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<HeaderSettings> {
     if id.is_none() && !names.contains_key("id") {
         section.fail("claims", "must say which header is the identity, such as { id = \"x-auth-request-user\" }");
     }
+    if let Some((name, _)) = &secret
+        && claims.iter().any(|(_, header)| header == name)
+    {
+        section.fail(
+            "secret_header",
+            "is one of `claims` too, and so the secret would be known as a claim; take another header",
+        );
+    }
     let lists = section.texts("lists").unwrap_or_default();
     for list in &lists {
         if list == "id" || !names.contains_key(list) {

@@ -19,6 +19,7 @@ use crate::authenticate::{ApiKey, Scope};
 use crate::invite::{Invite, InviteKey};
 use crate::name::{MAX_LIVEKIT_BYTES, RoomName};
 use crate::random::hex128;
+use crate::role::Role;
 use crate::snapshot::Snapshot;
 use crate::units;
 
@@ -38,7 +39,10 @@ async fn invite(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resu
     let key = key.ok_or_else(|| ApiError::new(Kind::Unauthenticated).cause("no API key"))?;
     let body = edge::read_body(body, &snapshot, &arrival).await?;
     let invite = read(json::object(&body)?, invites, snapshot.clock.now())?;
-    if !key.may(Scope::Invites) || !may_give(key, &invite.role, &snapshot) {
+    if !key.may(Scope::Invites) {
+        return Err(ApiError::new(Kind::Forbidden).detail("this API key lacks the scope `invites`"));
+    }
+    if !may_give(key, &invite, &snapshot) {
         return Err(ApiError::new(Kind::Forbidden).detail("this API key may not invite with that role"));
     }
     let token = invites.sign(&invite).map_err(|_| ApiError::new(Kind::Internal).cause("signing failed"))?;
@@ -54,8 +58,17 @@ async fn invite(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resu
     Ok((StatusCode::CREATED, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
 
-fn may_give(key: &ApiKey, role: &str, snapshot: &Snapshot) -> bool {
-    key.gives(role) && snapshot.engine.roles().get(role).is_some()
+/// Whether it is a role of the key's, and one that means something where the
+/// invite is for.
+fn may_give(key: &ApiKey, invite: &Invite, snapshot: &Snapshot) -> bool {
+    let only = invite.provider.as_deref();
+    let serves = |role: &Role| {
+        let providers = [Provider::LiveKit, Provider::Liveblocks].into_iter();
+        providers
+            .filter(|provider| only.is_none_or(|only| only == provider.as_str()))
+            .any(|provider| role.serves(provider))
+    };
+    key.gives(&invite.role) && snapshot.engine.roles().get(&invite.role).is_some_and(|role| serves(role))
 }
 
 fn read(mut body: Map<String, Value>, invites: &InviteKey, now: i64) -> Result<Invite, ApiError> {

@@ -50,6 +50,7 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
             }
             let permit = snapshot.engine.decide(caller, ask, &arrival.context, since).await?;
             let token = liveblocks.issue(&permit, snapshot.clock.now()).await?;
+            permit.spend();
             let body = json!({ "token": token }).to_string();
             Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
         })

@@ -17,11 +17,10 @@ use crate::ask::Resource;
 use crate::authorize::{Overrides, Permit};
 use crate::claims::{Claims, text};
 use crate::name::MAX_LIVEBLOCKS_UNITS;
-use crate::pattern::piece;
 
-const MAX_PATTERNS: usize = 10;
+pub(crate) const MAX_PATTERNS: usize = 10;
 const MAX_USER_ID_UNITS: usize = 128;
-const MAX_USER_INFO_UNITS: usize = 1024;
+pub(crate) const MAX_USER_INFO_UNITS: usize = 1024;
 
 /// A token's content: Liveblocks' own fields, serialised as its API takes them.
 #[derive(Debug)]
@@ -132,7 +131,7 @@ pub(super) fn permissions(permit: &Permit) -> Result<Vec<(String, &Permissions)>
     }
     let claims = permit.caller().claims();
     for entry in permit.liveblocks_rooms() {
-        let Some(pattern) = entry.room.fill(|claim| claims.get(claim).and_then(piece)) else { continue };
+        let Some(pattern) = entry.fill(claims) else { continue };
         let Some(permissions) = entry.permissions.as_ref().or(role) else { continue };
         if patterns.iter().all(|(known, _)| *known != pattern) {
             patterns.push((pattern, permissions));
@@ -158,7 +157,7 @@ pub(super) fn permissions(permit: &Permit) -> Result<Vec<(String, &Permissions)>
 }
 
 /// `^([*]|[^*]{1,128}[*]?)$`, in UTF-16 units.
-fn is_pattern(text: &str) -> bool {
+pub(crate) fn is_pattern(text: &str) -> bool {
     let name = text.strip_suffix('*').unwrap_or(text);
     text == "*" || ((1..=MAX_LIVEBLOCKS_UNITS).contains(&units(name)) && !name.contains('*'))
 }

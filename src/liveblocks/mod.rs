@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use cloud::{Cloud, CloudSettings};
 pub(crate) use describe::describe;
-pub(crate) use grant::{Grant, Unfit};
+pub(crate) use grant::{Grant, MAX_PATTERNS, MAX_USER_INFO_UNITS, Unfit, is_pattern};
 pub(crate) use local::{Local, LocalSettings};
 pub(crate) use scope::{Permissions, Role};
 

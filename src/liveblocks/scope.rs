@@ -68,6 +68,12 @@ impl Permissions {
         BASE.contains(&scope) || FEATURES.contains(&scope)
     }
 
+    /// Whether a scope can only take away from what its list's base scope
+    /// gives; without it the list would mean more.
+    pub(crate) fn takes_away(scope: &str) -> bool {
+        FEATURES.contains(&scope) && (scope.ends_with(":none") || scope.ends_with(":read"))
+    }
+
     /// The scopes.
     pub(crate) fn as_slice(&self) -> &[String] {
         &self.0

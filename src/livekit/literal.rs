@@ -82,10 +82,12 @@ impl LiteralGrants {
         }
         match name {
             "metadata" => {
-                self.metadata = Some(match value {
+                let metadata = match value {
                     Value::Object(_) => value.to_string(),
                     _ => string()?,
-                });
+                };
+                fits(metadata.len())?;
+                self.metadata = Some(metadata);
             }
             "attributes" => {
                 let members = value.as_object().ok_or_else(|| "expected an object".to_owned())?;
@@ -93,6 +95,7 @@ impl LiteralGrants {
                     let text = value.as_str().ok_or_else(|| "expected strings in it".to_owned())?;
                     self.attributes.insert(key.clone(), text.to_owned());
                 }
+                fits(self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum())?;
             }
             "room_config" => {
                 self.room_config = Some(
@@ -116,8 +119,9 @@ impl LiteralGrants {
     }
 
     /// Drops what is beyond `allowed`, and says what that was. Taking a right
-    /// away is never beyond it.
-    pub(crate) fn cut(&mut self, allowed: &[String]) -> Vec<&'static str> {
+    /// away is never beyond it, such as some of `sources`, which are the role's;
+    /// none are all.
+    pub(crate) fn cut(&mut self, allowed: &[String], sources: &[&str]) -> Vec<&'static str> {
         let may = |setting: &str| allowed.iter().any(|allowed| allowed == setting);
         let mut dropped = std::mem::take(&mut self.ours);
         self.flags.retain(|(_, setting, on)| {
@@ -128,7 +132,7 @@ impl LiteralGrants {
         });
         self.settings.retain(|setting, value| {
             let takes_away = match value {
-                Setting::Sources(sources) => sources.is_empty(),
+                Setting::Sources(given) => sources.is_empty() || given.iter().all(|one| sources.contains(one)),
                 Setting::Other(_, members) => members.is_empty(),
                 _ => false,
             };
@@ -171,6 +175,13 @@ impl LiteralGrants {
     pub(super) const fn room_config(&self) -> Option<&JsonTemplate> {
         self.room_config.as_ref()
     }
+}
+
+/// The most bytes of metadata, and of attributes: the token travels in a URL.
+const MAX_BYTES: usize = 4096;
+
+fn fits(bytes: usize) -> Result<(), String> {
+    if bytes > MAX_BYTES { Err(format!("has more than {MAX_BYTES} bytes")) } else { Ok(()) }
 }
 
 /// A name as a log line may show it.

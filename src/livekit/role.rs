@@ -21,6 +21,11 @@ pub(crate) struct Role {
 }
 
 impl Role {
+    /// What it may publish from; none are all.
+    pub(crate) fn sources(&self) -> &[&'static str] {
+        self.grants.video.as_ref().map_or(&[], |video| &video.sources)
+    }
+
     /// The participant's metadata for these claims.
     pub(super) fn metadata_for(&self, claims: &Claims) -> Option<String> {
         match self.metadata.as_ref()?.fill(claims) {

@@ -76,6 +76,22 @@ fn a_counted_invite_is_used_up() {
 }
 
 #[test]
+fn who_gets_no_token_has_used_nothing() {
+    let (all, entry) = keygen("backend", r#"["invites"]"#, r#"["*"]"#);
+    let folder = folder();
+    fs::write(folder.path().join("keys.toml"), entry).unwrap();
+    let documents_alone = "[roles.docs.liveblocks]\npermissions = [\"room:read\"]\n";
+    let server = Server::start_in(folder, &[HEAD, LIVEKIT, JWT, CHAIN, documents_alone].concat(), &[]);
+    let body =
+        |provider: &str| json!({"room": "r", "role": "docs", "expires_in": "1h", "uses": 1, "provider": provider});
+    invite(&server, &all, &body("livekit")).refused(403, "forbidden");
+    let token = made(&invite(&server, &all, &body("")));
+    for _ in 0..3 {
+        server.token(&token, json!({"room": "r"})).refused(503, "authorizer_unavailable");
+    }
+}
+
+#[test]
 fn only_a_key_with_the_scope_invites_and_only_within_its_roles() {
     let (server, [all, viewer, other]) = start();
     let body = |role: &str| json!({"room": "r", "role": role, "expires_in": "1h"});

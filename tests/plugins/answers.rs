@@ -118,6 +118,36 @@ fn a_wait_is_handed_on() {
     }
 }
 
+/// A call without a room opens the rooms that are named and nothing else.
+#[test]
+fn a_yes_to_a_personal_call_that_opens_nothing_is_undecided() {
+    let backend = Upstream::new();
+    let more = |rooms: &str| format!("{PATIENCE}[authorize.ceiling]\nliveblocks_rooms = [{rooms}]\n");
+    let roomkey = Roomkey::serve(&asking(&backend.url(), &more("\"org:**\"")));
+    let caller = user(json!({"sub": "alice"}));
+    let ask = |roomkey: &Roomkey| roomkey.liveblocks().by(&caller).body(&json!({})).send();
+    for context in [
+        json!({}),
+        json!({"role": "viewer", "liveblocks": {}}),
+        json!({"liveblocks": {"rooms": []}}),
+        json!({"liveblocks": {"rooms": ["elsewhere"]}}),
+    ] {
+        backend.answers(&json!({"decision": true, "context": context}));
+        ask(&roomkey).undecided();
+        roomkey.must_say(&["\"outcome\":\"error\"", "ceiling.liveblocks_rooms"]);
+    }
+    backend.answers(&json!({"decision": true, "context": {"liveblocks": {"rooms": ["org:a", "elsewhere"]}}}));
+    let perms = ask(&roomkey).liveblocks()["perms"].take();
+    assert_eq!(perms.as_object().unwrap().keys().collect::<Vec<_>>(), ["org:a"]);
+    backend.answers(&json!({"decision": false}));
+    ask(&roomkey).refused(403, "forbidden");
+    // An ID token opens what the rooms say.
+    let config = asking(&backend.url(), PATIENCE).replace("[liveblocks]\n", "[liveblocks]\ntoken = \"id\"\n");
+    let by_id = Roomkey::serve(&config);
+    backend.answers(&json!({"decision": true}));
+    ask(&by_id).liveblocks();
+}
+
 #[test]
 fn d2_redirects_are_not_followed() {
     let both = Both::new();

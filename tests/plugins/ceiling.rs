@@ -117,6 +117,42 @@ fn a_ceiling_lets_through_what_it_names_and_no_more() {
 }
 
 #[test]
+fn what_narrows_is_never_dropped() {
+    let backend = Upstream::new();
+    let ceiling = "[authorize.ceiling]\nlivekit = [\"can_publish\"]\n";
+    let roles = "[roles.camera.livekit]\ncan_publish = true\ncan_publish_sources = [\"camera\"]\n[roles.camera.liveblocks]\npermissions = [\"room:write\"]\n";
+    let roomkey = Roomkey::serve(&asking(&backend.url(), &format!("{ceiling}{roles}")));
+    let say = |role: &str, context: Value| {
+        let mut answer = json!({"decision": true, "context": context});
+        answer["context"]["role"] = role.into();
+        backend.answers(&answer);
+    };
+    for (given, left) in [
+        (json!(["room:write", "comments:none"]), json!(["room:write", "comments:none"])),
+        (
+            json!(["room:write", "storage:read", "comments:private:none"]),
+            json!(["room:write", "storage:read", "comments:private:none"]),
+        ),
+        (json!(["room:read", "feeds:write", "feeds:none"]), json!(["room:read", "feeds:none"])),
+        (json!(["room:read", "storage:write"]), json!(["room:read"])),
+    ] {
+        say("host", json!({"liveblocks": {"permissions": given}}));
+        let claims = roomkey.liveblocks().by(&alice()).send().liveblocks();
+        assert_eq!(claims["perms"]["standup"], left, "{given}");
+    }
+    for (role, given, left) in [
+        ("participant", json!(["microphone"]), json!(["microphone"])),
+        ("camera", json!(["camera"]), json!(["camera"])),
+        // more than the role has
+        ("camera", json!(["microphone"]), json!(["camera"])),
+    ] {
+        say(role, json!({"livekit": {"can_publish_sources": given}}));
+        let claims = roomkey.livekit().by(&alice()).send().livekit();
+        assert_eq!(claims["video"]["canPublishSources"], left, "{role} {given}");
+    }
+}
+
+#[test]
 fn a_role_beyond_the_ceiling_is_no_answer() {
     let backend = Upstream::new();
     let roles =
@@ -190,6 +226,13 @@ fn what_is_unknown_where_it_grants_makes_an_answer_unusable() {
         liveblocks(json!({"rooms": [{"room": "x", "permissions": ["room:read"], "more": 1}]})),
         liveblocks(json!({"user_info": "x"})),
         liveblocks(json!({"group_ids": [1]})),
+        liveblocks(json!({"rooms": ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"]})),
+        liveblocks(json!({"rooms": ["a*b"]})),
+        liveblocks(json!({"user_info": {"name": "x".repeat(1020)}})),
+        livekit(json!({"metadata": "x".repeat(4097)})),
+        livekit(json!({"attributes": {"a": "x".repeat(4096)}})),
+        json!({"decision": true, "context": {"role": "viewer".repeat(50), "subject": {"id": "alice"}}}),
+        json!({"decision": true, "context": {"role": "viewer", "project": "x".repeat(300), "subject": {"id": "alice"}}}),
         liveblocks(json!([])),
         json!({"decision": true, "context": []}),
         json!({"decision": true, "context": "viewer"}),

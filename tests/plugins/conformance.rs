@@ -30,6 +30,7 @@ enum Fault {
     NamesNoSubject,
     TakesAnyAction,
     KnowsNoLiveblocks,
+    OpensNoRoom,
     HangsOnPersonal,
     DawdlesOnPersonal,
     AllowsWithoutJson,
@@ -60,7 +61,10 @@ fn is_ours(seen: &Seen, is: impl Fn(Fault) -> bool) -> bool {
 
 /// A backend that knows alice, her session, and the room `standup`.
 fn answer(seen: &Seen, is: impl Fn(Fault) -> bool + Copy) -> Vec<u8> {
-    let yes = json!({"decision": true, "context": {"role": "host", "subject": {"id": "alice"}}});
+    let mut yes = json!({"decision": true, "context": {"role": "host", "subject": {"id": "alice"}}});
+    if !is(Fault::OpensNoRoom) {
+        yes["context"]["liveblocks"] = json!({"rooms": ["standup"]});
+    }
     let no = json!({"decision": false, "context": {"reason": "not a member"}});
     if is(Fault::Redirects) {
         return reply(302, &[("location", "/elsewhere")], b"");
@@ -108,7 +112,14 @@ fn answer(seen: &Seen, is: impl Fn(Fault) -> bool + Copy) -> Vec<u8> {
         return reply_json(200, &no);
     }
     let bare = is(Fault::NamesNoSubject);
-    reply_json(200, &if bare { json!({"decision": true, "context": {"role": "host"}}) } else { yes })
+    reply_json(
+        200,
+        &if bare {
+            json!({"decision": true, "context": {"role": "host", "liveblocks": {"rooms": ["standup"]}}})
+        } else {
+            yes
+        },
+    )
 }
 
 fn backend(fault: Option<Fault>) -> Upstream {
@@ -240,6 +251,7 @@ fn what_roomkey_can_live_with_is_a_warning() {
             Fault::KnowsNoLiveblocks,
             vec!["liveblocks.enter is answered", "liveblocks.personal is answered", REPLAY],
         ),
+        (&SIGNED, Fault::OpensNoRoom, vec!["liveblocks.personal is answered", REPLAY]),
         (&SIGNED, Fault::DawdlesOnPersonal, vec![REPLAY, SPEED]),
         (&SIGNED, Fault::ReadsOneTag, vec!["one good signature among several is enough", REPLAY]),
         (

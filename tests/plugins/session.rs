@@ -42,6 +42,16 @@ fn a_yes_without_a_subject_is_no_answer() {
 }
 
 #[test]
+fn two_of_a_header_are_nobodys() {
+    let (backend, roomkey) = start("");
+    let ask = || roomkey.livekit().header("x-app-session", "alices");
+    ask().send().livekit();
+    ask().header("X-App-Session", "mallorys").send().unauthenticated();
+    ask().header("x-app-session", "alices").send().unauthenticated();
+    assert_eq!(backend.calls(), 1);
+}
+
+#[test]
 fn an_unknown_session_is_never_a_guest() {
     let (backend, roomkey) = start(
         "[[authenticate]]\nkind = \"guest\"\n[[authorize]]\nkind = \"rules\"\nrules = [{ room = \"**\", role = \"viewer\" }]\n",

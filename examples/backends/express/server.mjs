@@ -19,7 +19,7 @@ function decide(user, action, room) {
   if (!users.has(user)) return no("no such user");
   if (action === "liveblocks.personal") { // one's own inbox: what happened in which rooms
     const rooms = [...members].filter(([, inside]) => inside.has(user)).map(([name]) => name);
-    return { decision: true, context: { role: "viewer", liveblocks: { rooms } } };
+    return rooms.length ? { decision: true, context: { role: "viewer", liveblocks: { rooms } } } : no("in no room");
   }
   if (action !== "livekit.join" && action !== "liveblocks.enter") return no("no such action");
   const role = members.get(room)?.get(user);

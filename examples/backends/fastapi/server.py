@@ -35,7 +35,7 @@ def decide(user: str, action: str, room: str) -> dict:
         return no("no such user")
     if action == "liveblocks.personal":  # one's own inbox: what happened in which rooms
         rooms = [name for name, inside in MEMBERS.items() if user in inside]
-        return {"decision": True, "context": {"role": "viewer", "liveblocks": {"rooms": rooms}}}
+        return {"decision": True, "context": {"role": "viewer", "liveblocks": {"rooms": rooms}}} if rooms else no("in no room")
     if action not in ("livekit.join", "liveblocks.enter"):
         return no("no such action")
     role = MEMBERS.get(room, {}).get(user)

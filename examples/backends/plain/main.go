@@ -77,6 +77,9 @@ func decide(user string, asked question) answer {
 				opened.Rooms = append(opened.Rooms, room)
 			}
 		}
+		if len(opened.Rooms) == 0 {
+			return no("in no room")
+		}
 		return answer{true, context{Role: "viewer", Liveblocks: opened}}
 	case "livekit.join", "liveblocks.enter":
 		if role, in := members[asked.Resource.ID][user]; in {

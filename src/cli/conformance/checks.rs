@@ -113,6 +113,9 @@ impl Checks {
         let words = said.words();
         let verdict = match (self.usable(said), said) {
             (Ok(_), Said::Yes(_)) => Verdict::Ok(words),
+            (Ok(_), Said::Forbidden) if self.known.is_none() => Verdict::Warn(format!(
+                "{words}, as a gateway before a wrong path would too; a no is clearer as 200 with `\"decision\": false`"
+            )),
             (Ok(_), _) if self.known.is_none() => Verdict::Ok(words),
             (_, Said::Unauthenticated) if self.is_session() => {
                 Verdict::Fail(format!("{words}; does the endpoint know this session, and have this secret?"))
@@ -159,7 +162,7 @@ impl Checks {
     async fn other_actions(&mut self, subject: &Subject, place: &RoomName) -> Result<(), Failure> {
         match RoomName::liveblocks(place.as_str()) {
             Ok(place) => {
-                self.answered(draft(subject, Action::LiveblocksEnter, Resource::Room(place))?, "liveblocks.enter")
+                self.answered(draft(subject, Action::LiveblocksEnter, Resource::Room(place))?, Action::LiveblocksEnter)
                     .await?;
             }
             Err(why) => {
@@ -167,7 +170,8 @@ impl Checks {
                 self.report.add("liveblocks.enter is answered", &Verdict::Warn(text));
             }
         }
-        self.answered(draft(subject, Action::LiveblocksPersonal, Resource::Personal)?, "liveblocks.personal").await?;
+        self.answered(draft(subject, Action::LiveblocksPersonal, Resource::Personal)?, Action::LiveblocksPersonal)
+            .await?;
         let mut odd = join(subject, place.clone())?;
         let mut json: Value = serde_json::from_slice(&odd.body).unwrap_or_default();
         json["action"]["name"] = NO_ACTION.into();
@@ -177,9 +181,15 @@ impl Checks {
         Ok(())
     }
 
-    async fn answered(&mut self, question: Draft, action: &str) -> Result<(), Failure> {
+    async fn answered(&mut self, question: Draft, action: Action) -> Result<(), Failure> {
+        let (is_personal, action) = (action == Action::LiveblocksPersonal, action.as_str());
         let said = self.kit.ask(&question).await?;
         let verdict = match (self.usable(&said), &said) {
+            (Ok(words), Said::Yes(answer)) if is_personal && !answer.overrides.opens_a_room() => {
+                Verdict::Warn(format!(
+                    "{words}, but names no room in `liveblocks.rooms`; Roomkey has nothing to open then, unless liveblocks.token is \"id\""
+                ))
+            }
             (Ok(words), _) => Verdict::Ok(words),
             (Err(why), Said::Nothing(_)) => Verdict::Fail(why),
             (Err(why), _) => Verdict::Warn(format!("{why}. Until then Roomkey answers Liveblocks' clients 503")),

@@ -44,6 +44,7 @@ async fn token(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resul
             livekit.check(&caller, &ask.requested, snapshot.engine.roles()).map_err(|error| dialect.refuse(error))?;
             let permit = snapshot.engine.decide(caller, ask, &arrival.context, since).await?;
             let issued = livekit.issue(&permit, snapshot.clock.now())?;
+            permit.spend();
             let room = permit.ask().resource.room().map_or("", |room| room.as_str());
             Ok(answer(dialect, room, &issued))
         })
