@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use crate::ask::Provider;
-use crate::{liveblocks, livekit};
 
 /// The names of all projects.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +15,8 @@ pub(crate) struct Projects {
 }
 
 impl Projects {
-    pub(crate) fn new(livekit: Option<&livekit::Settings>, liveblocks: Option<&liveblocks::Settings>) -> Self {
-        let livekit = livekit.map(|settings| settings.projects.names()).unwrap_or_default();
-        Self { livekit, liveblocks: liveblocks.map(|settings| settings.forms.names()).unwrap_or_default() }
+    pub(crate) const fn new(livekit: Vec<String>, liveblocks: Vec<String>) -> Self {
+        Self { livekit, liveblocks }
     }
 
     /// Those of a vendor.

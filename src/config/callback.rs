@@ -59,11 +59,20 @@ pub(super) fn authorizer(
     let reached = known.providers.iter().copied().filter(|reached| provider.is_none_or(|only| only == *reached));
     for reached in reached {
         let name = reached.as_str();
-        if let Some(role) =
-            role.as_ref().and_then(|role| roles.get(role)).filter(|role| section.has("role") && !role.serves(reached))
-        {
+        if let Some(role) = role.as_ref().and_then(|role| roles.get(role)).filter(|role| !role.serves(reached)) {
             let role = role.name();
-            section.fail("role", format!("the role {role:?} has no [roles.{role}.{name}], and this block reaches {name}; add it, or `provider` to the block"));
+            let why = format!(
+                "the role {role:?} has no [roles.{role}.{name}], and this block reaches {name}; add it, or `provider` to the block"
+            );
+            if section.has("role") {
+                section.fail("role", why);
+            } else {
+                warnings.add(
+                    section,
+                    "role",
+                    format!("is not set, and so {LEAST_ROLE:?} in answers that name none; {why}"),
+                );
+            }
         }
         if reached == Provider::LiveKit {
             warn_of_roles(ceiling.as_deref(), roles, warnings);

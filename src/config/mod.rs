@@ -204,7 +204,7 @@ impl Config {
         let liveblocks = liveblocks::read(root.section("liveblocks"), &mut warnings);
         let on = [(livekit.is_some(), Provider::LiveKit), (liveblocks.is_some(), Provider::Liveblocks)];
         let providers: Vec<_> = on.into_iter().filter_map(|(on, provider)| on.then_some(provider)).collect();
-        let projects = Projects::new(livekit.as_ref(), liveblocks.as_ref());
+        let projects = projects::names(livekit.as_ref(), liveblocks.as_ref());
         let known = authorize::Known { roles: &roles, providers: &providers, projects: &projects };
         let authorize = authorize::read(root.sections("authorize"), &known, &mut warnings);
         root.later(&["limits"]);
@@ -254,7 +254,7 @@ impl Config {
 
     /// The names of all projects.
     pub(crate) fn projects(&self) -> Projects {
-        Projects::new(self.livekit.as_ref(), self.liveblocks.as_ref())
+        projects::names(self.livekit.as_ref(), self.liveblocks.as_ref())
     }
 
     /// What is questionable, but no error.

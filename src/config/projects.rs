@@ -6,6 +6,7 @@ use super::section::Section;
 use crate::ask::Provider;
 use crate::nearest::nearest_of;
 use crate::project::{PerProject, Projects};
+use crate::{liveblocks, livekit};
 
 const MAX_NAME_BYTES: usize = 64;
 
@@ -40,6 +41,12 @@ pub(super) fn read<'a, T>(
         }
     }
     Some(PerProject::new(own?, named))
+}
+
+/// The names of all that were read.
+pub(super) fn names(livekit: Option<&livekit::Settings>, liveblocks: Option<&liveblocks::Settings>) -> Projects {
+    let livekit = livekit.map(|settings| settings.projects.names()).unwrap_or_default();
+    Projects::new(livekit, liveblocks.map(|settings| settings.forms.names()).unwrap_or_default())
 }
 
 fn is_name(name: &str) -> bool {

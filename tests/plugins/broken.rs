@@ -174,8 +174,12 @@ fn a_row_of_sqlite() {
     let writer = file.open();
     writer.execute_batch("begin exclusive").unwrap();
     must_be_undecided(&ask(), "locked");
-    writer.execute_batch("drop table members; commit").unwrap();
+    writer.execute_batch("commit").unwrap();
+    ask().refused(403, "forbidden");
+    writer.execute_batch("drop table members").unwrap();
     must_be_undecided(&ask(), "no table");
+    roomkey.must_say(&["\"outcome\":\"error\"", "no such table"]);
+    assert!(!roomkey.said().contains("failed on the values"), "{}", roomkey.said());
 }
 
 /// Changes each byte of a credential, and ends it at each.

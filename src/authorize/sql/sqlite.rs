@@ -163,11 +163,14 @@ fn prepared<T>(
     if !statement.readonly() {
         return Err("the query writes; it may only read".to_owned());
     }
-    work(&mut statement).map_err(|error| match error {
-        // Such as a search for nonsense: the message quotes it.
-        Error::SqliteFailure(failure, _) if failure.code == ErrorCode::Unknown => {
-            "the query failed on the values that it was given".to_owned()
-        }
+    let worked = work(&mut statement);
+    drop(statement);
+    worked.map_err(|error| match error {
+        // Such as a search for nonsense: the message quotes it. Without any value in it there is no table any more.
+        Error::SqliteFailure(failure, _) if failure.code == ErrorCode::Unknown => match connection.prepare(sql) {
+            Ok(_) => "the query failed on the values that it was given".to_owned(),
+            Err(error) => why(&error),
+        },
         other => why(&other),
     })
 }
