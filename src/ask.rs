@@ -100,6 +100,11 @@ pub struct Ask {
     pub on_behalf: OnBehalf,
 }
 
+/// The most bytes of metadata, and of attributes, keys and values together,
+/// whoever says them: the token travels in a URL.
+pub(crate) const MAX_METADATA_BYTES: usize = 4096;
+pub(crate) const MAX_ATTRIBUTES_BYTES: usize = 4096;
+
 /// What the client would like in its own token. The default is: nothing, and
 /// what is not given is not written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]

@@ -41,7 +41,12 @@ pub(crate) struct Invite {
 impl Invite {
     /// Whether it is for this room of this vendor.
     pub(crate) fn opens(&self, room: &str, provider: Provider) -> bool {
-        self.room == room && self.provider.as_ref().is_none_or(|only| only == provider.as_str())
+        self.room == room && self.is_for(provider)
+    }
+
+    /// Whether it is for rooms of this vendor.
+    pub(crate) fn is_for(&self, provider: Provider) -> bool {
+        self.provider.as_ref().is_none_or(|only| only == provider.as_str())
     }
 }
 

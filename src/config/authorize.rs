@@ -22,6 +22,10 @@ const KINDS: [&str; 4] = ["rules", "credential", "callback", "sql"];
 /// for, if one is.
 const MAX_LIVEBLOCKS_PATTERNS: usize = 10;
 
+/// What `provider` may be.
+pub(super) const PROVIDERS: [(&str, Provider); 2] =
+    [(Provider::LiveKit.as_str(), Provider::LiveKit), (Provider::Liveblocks.as_str(), Provider::Liveblocks)];
+
 /// What rules are checked against.
 pub(super) struct Known<'a> {
     pub(super) roles: &'a Roles,
@@ -67,7 +71,7 @@ pub(super) fn read(sections: Option<Vec<Section<'_>>>, known: &Known<'_>, warnin
 
 fn rule(mut section: Section<'_>, known: &Known<'_>, warnings: &mut Warnings) -> Option<Rule> {
     let id = section.text("name").filter(|name| !name.is_empty()).unwrap_or_else(|| section.path().to_owned());
-    let provider = section.choice("provider", &[("livekit", Provider::LiveKit), ("liveblocks", Provider::Liveblocks)]);
+    let provider = section.choice("provider", &PROVIDERS);
     let place = place(&mut section, provider);
     let claims = section.json("claims").and_then(|value| tests(&section, "claims", value));
     let email_domains = section.text_or_texts("email_domain").unwrap_or_default();
@@ -161,7 +165,7 @@ fn effect(
         section.fail("liveblocks_rooms", "is missing; a call without a room opens exactly the rooms named here");
     }
     if known.providers.contains(&Provider::LiveKit) && !no_room && provider != Some(Provider::Liveblocks) {
-        warnings.role_in_use(found.name(), found.livekit.as_ref().map(|livekit| &livekit.grants));
+        warnings.role_in_use(found);
     }
     let project = project.map(Into::into);
     Some(Effect::Allow { role: role.into(), project, liveblocks_rooms: liveblocks_rooms.into() })

@@ -8,7 +8,7 @@ use http::HeaderName;
 use secrecy::ExposeSecret as _;
 
 use super::Warnings;
-use super::authorize::Known;
+use super::authorize::{Known, PROVIDERS};
 use super::livekit::scheme;
 use super::section::Section;
 use crate::ask::Provider;
@@ -44,7 +44,7 @@ pub(super) fn authorizer(
     let roles = known.roles;
     let callback = common(section);
     let room = section.parsed("room", Pattern::parse);
-    let provider = section.choice("provider", &[("livekit", Provider::LiveKit), ("liveblocks", Provider::Liveblocks)]);
+    let provider = section.choice("provider", &PROVIDERS);
     let cache = section.duration("cache", Duration::ZERO..=MAX_CACHE).unwrap_or_default();
     let ceiling = ceiling(section, roles);
     let role = section.text("role").or_else(|| least_role(section, ceiling.as_deref()));
@@ -87,9 +87,7 @@ pub(super) fn authorizer(
 /// Of what the roles grant that an answer may name.
 fn warn_of_roles(ceiling: Option<&Ceiling>, roles: &Roles, warnings: &mut Warnings) {
     let given = ceiling.into_iter().flat_map(|ceiling| &ceiling.roles).filter_map(|role| roles.get(role));
-    for role in given {
-        warnings.role_in_use(role.name(), role.livekit.as_ref().map(|livekit| &livekit.grants));
-    }
+    given.for_each(|role| warnings.role_in_use(role));
 }
 
 /// What a bare yes gives: policy engines know no role of ours.

@@ -34,9 +34,8 @@ pub use problem::Problem;
 pub(crate) use server::{Cors, Log, LogFormat, Server};
 
 use crate::ask::Provider;
-use crate::livekit::grant::Grants;
 use crate::project::Projects;
-use crate::role::Roles;
+use crate::role::{Role, Roles};
 use file::Reader;
 use layer::Layer;
 use problem::Problems;
@@ -94,12 +93,14 @@ impl Warnings {
     }
 
     /// Warns, once, of what a built-in role grants that a rule gives out.
-    fn role_in_use(&mut self, role: &str, grants: Option<&Grants>) {
-        if !self.roles_in_use.insert(role.to_owned()) {
+    fn role_in_use(&mut self, role: &Role) {
+        let name = role.name();
+        if !self.roles_in_use.insert(name.to_owned()) {
             return;
         }
-        for (setting, why) in grants.map(Grants::dangers).unwrap_or_default() {
-            let key = format!("roles.{role}.livekit.{setting}");
+        let dangers = role.livekit.as_ref().map(|livekit| livekit.grants.dangers());
+        for (setting, why) in dangers.unwrap_or_default() {
+            let key = format!("roles.{name}.livekit.{setting}");
             if !self.all.iter().any(|known| known.key == key) {
                 self.all.push(Problem::new(key, DEFAULTS_NAME, why));
             }

@@ -46,9 +46,7 @@ pub(super) fn authorizer(section: &mut Section<'_>, known: &Known<'_>, warnings:
     let timeout = section.duration("timeout", SHORTEST..=MAX_TIMEOUT).unwrap_or(DEFAULT_TIMEOUT);
     let max_connections = section.count("max_connections", 1..=1000).unwrap_or(DEFAULT_MAX_CONNECTIONS);
     if known.providers.contains(&Provider::LiveKit) {
-        for role in known.roles.iter() {
-            warnings.role_in_use(role.name(), role.livekit.as_ref().map(|livekit| &livekit.grants));
-        }
+        known.roles.iter().for_each(|role| warnings.role_in_use(role));
     }
     let source = source?;
     let dialect = match source {

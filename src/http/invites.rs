@@ -19,7 +19,6 @@ use crate::authenticate::{ApiKey, Scope};
 use crate::invite::{Invite, InviteKey};
 use crate::name::{MAX_LIVEKIT_BYTES, RoomName};
 use crate::random::hex128;
-use crate::role::Role;
 use crate::snapshot::Snapshot;
 use crate::units;
 
@@ -61,14 +60,9 @@ async fn invite(State(snapshot): State<Arc<Snapshot>>, request: Request) -> Resu
 /// Whether it is a role of the key's, and one that means something where the
 /// invite is for.
 fn may_give(key: &ApiKey, invite: &Invite, snapshot: &Snapshot) -> bool {
-    let only = invite.provider.as_deref();
-    let serves = |role: &Role| {
-        let providers = [Provider::LiveKit, Provider::Liveblocks].into_iter();
-        providers
-            .filter(|provider| only.is_none_or(|only| only == provider.as_str()))
-            .any(|provider| role.serves(provider))
-    };
-    key.gives(&invite.role) && snapshot.engine.roles().get(&invite.role).is_some_and(|role| serves(role))
+    let role = snapshot.engine.roles().get(&invite.role);
+    let means_something = |provider| invite.is_for(provider) && role.is_some_and(|role| role.serves(provider));
+    key.gives(&invite.role) && [Provider::LiveKit, Provider::Liveblocks].into_iter().any(means_something)
 }
 
 fn read(mut body: Map<String, Value>, invites: &InviteKey, now: i64) -> Result<Invite, ApiError> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::grant::{FLAGS, Flag, Grants, KIND_DETAILS, KINDS, OTHERS, SOURCES};
 use super::role::{all_of, one_of, other_members, set_sources};
 use super::room_config;
+use crate::ask::{MAX_ATTRIBUTES_BYTES, MAX_METADATA_BYTES};
 use crate::template::JsonTemplate;
 
 /// What a role may never hold, and so no answer either.
@@ -86,7 +87,7 @@ impl LiteralGrants {
                     Value::Object(_) => value.to_string(),
                     _ => string()?,
                 };
-                fits(metadata.len())?;
+                fits(metadata.len(), MAX_METADATA_BYTES)?;
                 self.metadata = Some(metadata);
             }
             "attributes" => {
@@ -95,7 +96,7 @@ impl LiteralGrants {
                     let text = value.as_str().ok_or_else(|| "expected strings in it".to_owned())?;
                     self.attributes.insert(key.clone(), text.to_owned());
                 }
-                fits(self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum())?;
+                fits(self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum(), MAX_ATTRIBUTES_BYTES)?;
             }
             "room_config" => {
                 self.room_config = Some(
@@ -177,11 +178,8 @@ impl LiteralGrants {
     }
 }
 
-/// The most bytes of metadata, and of attributes: the token travels in a URL.
-const MAX_BYTES: usize = 4096;
-
-fn fits(bytes: usize) -> Result<(), String> {
-    if bytes > MAX_BYTES { Err(format!("has more than {MAX_BYTES} bytes")) } else { Ok(()) }
+fn fits(bytes: usize, max: usize) -> Result<(), String> {
+    if bytes > max { Err(format!("has more than {max} bytes")) } else { Ok(()) }
 }
 
 /// A name as a log line may show it.

@@ -10,15 +10,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::ask::{Action, Agent, Ask, Requested, Resource};
+use crate::ask::{Action, Agent, Ask, MAX_ATTRIBUTES_BYTES, MAX_METADATA_BYTES, Requested, Resource};
 use crate::http::json::{on_behalf, shown, text};
 use crate::http::problem::ApiError;
 use crate::livekit::{NotSettable, room_config};
 use crate::name::{MAX_LIVEKIT_BYTES as MAX_NAME_BYTES, RoomName};
 
-const MAX_METADATA_BYTES: usize = 4096;
 const MAX_ATTRIBUTES: usize = 32;
-const MAX_ATTRIBUTES_BYTES: usize = 4096;
 const MAX_AGENTS: usize = 8;
 
 /// Which words a request used, and its answer uses.
